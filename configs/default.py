@@ -1,0 +1,59 @@
+"""Every field of a config, with its unit or reason. Defaults live here and nowhere else.
+
+An experiment's config file imports this one and changes a few fields; the command line changes
+more: ``--config.epochs=3 --config.optimizer.learning_rate=0.05``.
+"""
+
+from ml_collections import ConfigDict
+
+
+def get_config() -> ConfigDict:
+    """The defaults: the paper's LeNet5 recipe on the embedded data set."""
+    config = ConfigDict()
+    config.name = "default"  # of the experiment: titles, and the run folder runs/<name>
+    config.seed = 0  # of weights and shuffles; with the member's number it decides both
+    config.network = "lenet5"
+    config.members = 5  # networks trained at once; the paper's number
+    config.epochs = 60  # passes over the training split
+    config.batch_size = 128  # examples; the last batch of an epoch may be smaller
+    config.task = "single_label"  # the loss and the rule by which a prediction is right
+
+    config.data = ConfigDict()
+    config.data.name = "controlled"
+    config.data.dir = ""  # TFDS folder; "": TFDS_DATA_DIR or ~/tensorflow_datasets
+    config.data.seed = 0  # of synthetic images; not of the training
+    config.data.train_size = 5_000  # the first so many examples; 0: all (if the set has an end)
+    config.data.test_size = 1_000  # the same for the test split
+
+    config.optimizer = ConfigDict()
+    config.optimizer.name = "sgd"
+    config.optimizer.learning_rate = 0.1  # at the start
+    config.optimizer.momentum = 0.9
+    config.optimizer.weight_decay = 5e-4  # coupled L2, on all parameters
+
+    config.schedule = ConfigDict()
+    config.schedule.name = "cosine"
+    config.schedule.final_learning_rate = 5e-4  # where the cosine would end
+
+    # What members differ in: empty, or one value per member in place of the common one.
+    config.per_member = ConfigDict()
+    config.per_member.learning_rate = ()
+    config.per_member.weight_decay = ()
+
+    config.recording = ConfigDict()
+    # How training examples are judged. epoch_end: in a pass of its own after each epoch, weights
+    # fixed. online: in the training forward pass, each batch before its update (the authors' way,
+    # no extra cost). Test examples are always judged at the end of the epoch.
+    config.recording.mode = "epoch_end"
+    config.recording.untrained = False  # record the networks before training, too, as epoch 0
+
+    # How, not what: these fields may change when a run is resumed.
+    config.training = ConfigDict()
+    config.training.engine = "auto"  # vmap (stacked members), loop (in turn), auto by the device
+    config.training.steps_per_dispatch = 0  # 0: by the device, 1 on a CPU and 100 elsewhere
+    config.training.eval_batch_size = 500  # examples; changes speed and memory, not results
+    config.training.checkpoint_every = 1  # epochs; a killed run repeats at most so many
+
+    config.report = ConfigDict()
+    config.report.examples = 24  # pictures in each gallery
+    return config

@@ -1,0 +1,150 @@
+"""The rules between the fields of a config, each with its remedy."""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from jagree import registry
+from jagree.errors import UsageError
+
+RECORDING_MODES = ("epoch_end", "online")
+
+# Fields that say how, not what: they may change between a run and its resumption.
+MAY_CHANGE = ("data.dir", "training.", "report.")
+
+_POSITIVE = (
+    "members",
+    "epochs",
+    "batch_size",
+    "training.eval_batch_size",
+    "training.checkpoint_every",
+)
+_NOT_NEGATIVE = (
+    "seed",
+    "data.seed",
+    "data.train_size",
+    "data.test_size",
+    "optimizer.learning_rate",
+    "optimizer.weight_decay",
+    "schedule.final_learning_rate",
+    "training.steps_per_dispatch",
+    "report.examples",
+)
+_REGISTERED = {
+    "data.name": "source",
+    "network": "network",
+    "task": "task",
+    "optimizer.name": "optimizer",
+    "schedule.name": "schedule",
+}
+
+
+def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested fields as one level: ``{"data.name": "cifar10", ...}``, tuples as lists."""
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        if isinstance(value, (Mapping, ConfigDict)):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = list(value) if isinstance(value, tuple) else value
+    return flat
+
+
+def check(config: ConfigDict) -> None:
+    """Raise a UsageError that says what is wrong with the config and how to mend it."""
+    fields = flatten(config)
+    _check_fields(fields)
+    for field, kind in _REGISTERED.items():
+        registry.check(kind, fields[field])
+    for field in _POSITIVE:
+        if fields[field] < 1:
+            raise UsageError(f"{field} must be 1 or more, not {fields[field]}")
+    for field in _NOT_NEGATIVE:
+        if not fields[field] >= 0:
+            raise UsageError(f"{field} must be 0 or more, not {fields[field]}")
+    if not 0 <= config.optimizer.momentum < 1:
+        raise UsageError(f"optimizer.momentum must lie in [0, 1), not {config.optimizer.momentum}")
+    if config.recording.mode not in RECORDING_MODES:
+        raise UsageError(
+            f"unknown recording.mode '{config.recording.mode}'; known: {', '.join(RECORDING_MODES)}"
+        )
+    _check_name(config.name)
+    _check_per_member(config)
+
+
+def _defaults() -> ConfigDict:
+    from jagree.configs import default
+
+    return default.get_config()
+
+
+def check_known(fields: Iterable[str]) -> None:
+    """Raise a UsageError unless all of the dotted names are fields of a config."""
+    known = flatten(_defaults())
+    for field in fields:
+        if field not in known:
+            near = difflib.get_close_matches(field, known, n=1)
+            hint = f", did you mean '{near[0]}'?" if near else ";"
+            raise UsageError(f"unknown config field '{field}'{hint} configs/default.py has them all")
+
+
+def _check_fields(fields: Mapping[str, Any]) -> None:
+    """The fields must be those of the default config, with values of the same type."""
+    check_known(fields)
+    for field, value in flatten(_defaults()).items():
+        if field not in fields:
+            raise UsageError(
+                f"the config lacks '{field}'; start it from jagree.configs.default.get_config()"
+            )
+        allowed = (int, float) if isinstance(value, float) else type(value)
+        if not isinstance(fields[field], allowed) or isinstance(fields[field], bool) != isinstance(
+            value, bool
+        ):
+            raise UsageError(
+                f"{field} must be of type {type(value).__name__}, not {fields[field]!r}"
+            )
+
+
+def _check_name(name: str) -> None:
+    if not name or name != name.strip() or any(c in name for c in "/\\\0") or name.startswith("."):
+        raise UsageError(
+            f"name must be usable as the name of a folder (no slash, no leading dot), not {name!r}"
+        )
+
+
+def _check_per_member(config: ConfigDict) -> None:
+    for field, values in config.per_member.items():
+        if len(values) not in (0, config.members):
+            raise UsageError(
+                f"per_member.{field} has {len(values)} values for {config.members} members; "
+                "give one per member, or none"
+            )
+        if not all(isinstance(v, (int, float)) and v >= 0 for v in values):
+            raise UsageError(f"per_member.{field} must hold numbers of 0 or more, not {values}")
+
+
+def per_member(config: ConfigDict, field: str) -> tuple[float, ...]:
+    """The value of ``optimizer.<field>`` for each member."""
+    own = config.per_member[field]
+    return tuple(own) if own else (config.optimizer[field],) * config.members
+
+
+def check_against_data(config: ConfigDict, train_examples: int) -> None:
+    """The rules that need the data to be known."""
+    if config.batch_size > train_examples:
+        raise UsageError(
+            f"batch_size is {config.batch_size}, but the train split has only {train_examples} "
+            f"examples; choose {train_examples} or less"
+        )
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Sentences naming each field whose value differs and that is not free to (`MAY_CHANGE`)."""
+    before, after = flatten(old), flatten(new)
+    return [
+        f"{field} is {after.get(field, 'missing')!r}, was {before.get(field, 'missing')!r}"
+        for field in sorted(before.keys() | after.keys())
+        if not field.startswith(MAY_CHANGE) and before.get(field) != after.get(field)
+    ]

@@ -1,0 +1,160 @@
+"""What a person at the terminal sees while a run goes on."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from ml_collections import ConfigDict
+from tqdm import tqdm
+
+from jagree.data.split import Split
+from jagree.record.correctness import RULES
+
+if TYPE_CHECKING:  # training is imported by main alone, and late
+    from jagree.training.loop import Fields, Plan
+
+
+def say(text: str) -> None:
+    """One line, at once."""
+    print(text, flush=True)
+
+
+def duration(seconds: float) -> str:
+    """Time in the largest two units that a person would use."""
+    seconds = max(0, round(seconds))
+    if seconds < 60:
+        return f"{seconds} s"
+    minutes, seconds = divmod(seconds, 60)
+    if minutes < 60:
+        return f"{minutes} min {seconds:02d} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min"
+
+
+class Console:
+    """Listens to a training run (`jagree.training.loop.Listener`) and prints how it goes.
+
+    Parameters
+    ----------
+    config : ConfigDict
+    splits : mapping of str to Split
+    correctness : str
+        The rule by which a prediction is right.
+    """
+
+    def __init__(self, config: ConfigDict, splits: Mapping[str, Split], correctness: str) -> None:
+        self._config = config
+        self._splits = splits
+        self._right = RULES[correctness]
+        self._diverged: set[int] = set()
+        self._bar: tqdm | None = None
+        self._clock: float | None = None
+        self._planned_at = 0.0
+        self._compiling = 0.0  # seconds of the current epoch
+        self._said_estimate = False
+        self._steps_timed = 0
+        self._plan: Plan
+        self.train_seconds = 0.0
+
+    def planned(self, plan: Plan) -> None:
+        """Say what will be done."""
+        self._plan = plan
+        self._planned_at = time.monotonic()
+        config, train = self._config, self._splits["train"]
+        say(
+            f"{config.members} {config.network} ({plan.parameters:,} parameters each) on "
+            f"{config.data.name}: {len(train):,} train and {len(self._splits['test']):,} test "
+            f"images of {train.image.shape[1]}x{train.image.shape[2]}"
+        )
+        todo = plan.last_epoch - plan.first_epoch + 1
+        resumed = f" (epochs 1 to {plan.first_epoch - 1} are done)" if plan.first_epoch > 1 else ""
+        say(
+            f"{todo} epochs of {plan.steps} steps, batch {config.batch_size}{resumed}; "
+            f"engine {plan.engine} on {plan.device} ({plan.reason}); compiling ..."
+        )
+
+    def stepped(self, epoch: int, steps: int) -> None:
+        """Move the bar; after the first steps, say how long it will take."""
+        now = time.monotonic()
+        if self._bar is None:
+            self._bar = tqdm(
+                total=self._plan.steps,
+                desc=f"epoch {epoch}/{self._config.epochs}",
+                unit="step",
+                leave=False,
+                disable=not sys.stderr.isatty(),
+            )
+        self._bar.update(steps)
+        if self._said_estimate:
+            return
+        if self._clock is None:  # the first dispatch is mostly compilation
+            self._clock = now
+            self._compiling = now - self._planned_at
+            return
+        self._steps_timed += steps
+        elapsed = now - self._clock
+        if elapsed > 3.0 or self._bar.n == self._plan.steps:
+            self._said_estimate = True
+            self._estimate(elapsed / self._steps_timed)
+
+    def _estimate(self, per_step: float) -> None:
+        config, plan = self._config, self._plan
+        images = config.members * config.batch_size / per_step
+        # A judged image costs about a third of a trained one: forward without backward.
+        train = len(self._splits["train"])
+        judged = len(self._splits["test"]) + (train if config.recording.mode == "epoch_end" else 0)
+        epochs = plan.last_epoch - plan.first_epoch + 1
+        seconds = per_step * plan.steps * (1 + judged / train / 3) * epochs
+        say(f"{images:,.0f} images/s over all members; about {duration(seconds)} to go")
+
+    def recorded(self, epoch: int, fields: Fields, seconds: float) -> None:
+        """One line per epoch, and a line for each member that has just diverged."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+        if not self.train_seconds:
+            say(self._header())
+        self.train_seconds += seconds
+        columns = [f"{epoch:>4}/{self._config.epochs:<4}"]
+        for name, split in self._splits.items():
+            columns.append(_numbers(self._right(fields[name]["prediction"], split.label)))
+        self._said_estimate = True  # from here on each line says what is left
+        left = (self._config.epochs - epoch) * (seconds - self._compiling)
+        columns.append(f"{seconds:6.1f} s")
+        if 0 < epoch < self._config.epochs:
+            columns[-1] += f", {duration(left)} left"
+        say("  ".join(columns))
+        self._compiling = 0.0
+        self._name_diverged(epoch, fields)
+
+    def _header(self) -> str:
+        names = "".join(f"  {name + ' (%)':<30}" for name in self._splits)
+        kinds = f"  {'accuracy':>12}{'agreement':>11}{'chance':>7}" * len(self._splits)
+        return f"{'':9}{names}\n{'epoch':>9}{kinds}"
+
+    def _name_diverged(self, epoch: int, fields: Fields) -> None:
+        bad = (epoch > 0) & ~np.isfinite(fields["train"]["loss"])
+        for split in fields.values():
+            prediction = split["prediction"]
+            bad |= (prediction == -1).any(axis=tuple(range(1, prediction.ndim)))
+        for member in sorted(set(np.flatnonzero(bad).tolist()) - self._diverged):
+            self._diverged.add(member)
+            say(
+                f"member {member} ({self._config.network}) diverged in epoch {epoch}: its loss is "
+                "not finite; it stays in the record, the other members are not affected"
+            )
+
+
+def _numbers(correct: np.ndarray) -> str:
+    """Accuracy with its deviation, agreement and chance, in percent, for the table of epochs."""
+    from jagree.study import agreement
+
+    accuracy = f"{100 * agreement.accuracy_mean(correct):.1f}"
+    deviation = f"{100 * agreement.accuracy_std(correct):.1f}"
+    agreed = 100 * agreement.true_positive_agreement(correct)
+    chance = 100 * agreement.chance_agreement(correct)
+    return f"{accuracy + ' ± ' + deviation:>12}{agreed:>11.1f}{chance:>7.1f}"

@@ -1,0 +1,149 @@
+"""What every data source gives: a Split, NumPy arrays in ascending order of id."""
+
+import functools
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from jagree.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Column:
+    """One metadata value per example.
+
+    Attributes
+    ----------
+    values : array [N]
+        Numbers, or strings for categories.
+    unit : str
+        Unit of the numbers, as an axis label would print it; "" for pure numbers and categories.
+    description : str
+        One clause saying what is measured.
+    """
+
+    values: np.ndarray
+    unit: str
+    description: str
+
+
+@dataclass(frozen=True)
+class Split:
+    """The examples of one split, in ascending order of id.
+
+    The order is part of the contract: shuffles are permutations of positions, so two machines that
+    read the same files in a different order must still hold the same example at each position.
+
+    Attributes
+    ----------
+    name : str
+        "train" or "test".
+    id : str array [N]
+        Unique and stable across machines, file formats and reading order.
+    label : int array [N] (one class each) or bool array [N, C] (any number of classes)
+        What is trained on.
+    true_label : array like `label`
+        The original label; differs from `label` under label noise only.
+    image : uint8 array [N, H, W, 3]
+    class_names : tuple of str
+    metadata : mapping of str to Column
+    """
+
+    name: str
+    id: np.ndarray
+    label: np.ndarray
+    image: np.ndarray
+    class_names: tuple[str, ...]
+    true_label: np.ndarray = field(default=None)  # type: ignore[assignment]  # set below
+    metadata: Mapping[str, Column] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.true_label is None:
+            object.__setattr__(self, "true_label", self.label)
+        n = len(self.id)
+        lengths = {
+            "label": len(self.label),
+            "true_label": len(self.true_label),
+            "image": len(self.image),
+        }
+        lengths |= {f"metadata '{k}'": len(c.values) for k, c in self.metadata.items()}
+        for what, length in lengths.items():
+            if length != n:
+                raise ValueError(f"split '{self.name}' has {n} ids but {length} rows of {what}")
+        if self.image.dtype != np.uint8 or self.image.ndim != 4 or self.image.shape[-1] != 3:
+            raise ValueError(
+                f"split '{self.name}': images must be uint8 [N, H, W, 3], "
+                f"not {self.image.dtype} {list(self.image.shape)}"
+            )
+        if n > 1 and not (self.id[:-1] < self.id[1:]).all():
+            unique, count = np.unique(self.id, return_counts=True)
+            if len(unique) < n:
+                twice = ", ".join(unique[count > 1][:5])
+                raise UsageError(f"split '{self.name}': ids must be unique; twice or more: {twice}")
+            raise ValueError(f"split '{self.name}': examples must be in ascending order of id")
+        self._check_labels()
+
+    def _check_labels(self) -> None:
+        classes = len(self.class_names)
+        for label in (self.label, self.true_label):
+            if label.ndim == 2:
+                if label.dtype != bool or label.shape[1] != classes:
+                    raise ValueError(f"multi-labels must be bool [N, {classes}]")
+                continue
+            bad = (label < 0) | (label >= classes)
+            if bad.any():
+                raise UsageError(
+                    f"split '{self.name}': labels must be 0 to {classes - 1}; "
+                    f"example '{self.id[bad][0]}' has {label[bad][0]}"
+                )
+
+    def __len__(self) -> int:
+        return len(self.id)
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over ids, true labels and pixels, in order of id: equal exactly if the data is.
+
+        The labels trained on are left out: label noise belongs to a run, not to the data, and runs
+        that differ in it must still be comparable.
+        """
+        digest = hashlib.sha256()
+        label = self.true_label.astype("<i4" if self.true_label.ndim == 1 else "u1")
+        # Each part is preceded by its shape, so that no two different splits feed the same bytes.
+        for part in ("\n".join(self.id).encode(), label, np.ascontiguousarray(self.image)):
+            shape = (len(part),) if isinstance(part, bytes) else part.shape
+            digest.update(repr(shape).encode())
+            digest.update(part)
+        return digest.hexdigest()
+
+
+def take_first(split: Split, size: int) -> Split:
+    """The first `size` examples in order of id; all of them for 0.
+
+    Raises
+    ------
+    UsageError
+        If the split has fewer.
+    """
+    if size == 0 or size == len(split):
+        return split
+    if size > len(split):
+        raise UsageError(
+            f"data.{split.name}_size is {size}, but '{split.name}' has {len(split)} examples; "
+            "0 takes all"
+        )
+    keep = slice(0, size)
+    columns = {
+        k: Column(c.values[keep], c.unit, c.description) for k, c in split.metadata.items()
+    }
+    return Split(
+        name=split.name,
+        id=split.id[keep],
+        label=split.label[keep],
+        true_label=split.true_label[keep],
+        image=split.image[keep],
+        class_names=split.class_names,
+        metadata=columns,
+    )

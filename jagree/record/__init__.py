@@ -1,0 +1,8 @@
+"""The contract between training and study: what was predicted, and when that is right."""
+
+from jagree.record.assembly import EpochAssembly
+from jagree.record.correctness import RULES
+from jagree.record.reader import correct, open_record
+from jagree.record.recorder import Recorder
+
+__all__ = ["RULES", "EpochAssembly", "Recorder", "correct", "open_record"]

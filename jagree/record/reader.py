@@ -1,0 +1,96 @@
+"""Reading a record: one xarray Dataset per split, committed epochs only."""
+
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+import zarr
+
+from jagree.errors import UsageError
+from jagree.record import schema
+from jagree.record.correctness import RULES
+
+
+def committed_epochs(root: zarr.Group, path: str | Path) -> int:
+    """Number of epochs that the record's pointer commits.
+
+    Raises
+    ------
+    UsageError
+        If the store is no record, or of a schema newer than this version of jagree knows.
+    """
+    if root.attrs.get("schema") != schema.NAME:
+        raise UsageError(f"'{path}' is a Zarr store but not a record of jagree")
+    version = int(root.attrs["schema_version"])  # type: ignore[call-overload]
+    if version > schema.VERSION:
+        raise UsageError(
+            f"the record '{path}' has schema version {version}, this jagree reads up to "
+            f"{schema.VERSION}; install a newer jagree to read or continue it"
+        )
+    return int(root.attrs.get(schema.COMMITTED, 0))  # type: ignore[call-overload]
+
+
+def open_record(path: str | Path) -> dict[str, xr.Dataset]:
+    """Open a record for reading.
+
+    Parameters
+    ----------
+    path : path
+        The Zarr store, ``RUN/record.zarr``.
+
+    Returns
+    -------
+    dict of str to xarray.Dataset
+        Split name to the dataset described in docs/record.md, loaded lazily, holding the committed
+        epochs (none at all is possible: the run was stopped before the first one ended).
+
+    Raises
+    ------
+    UsageError
+        If there is no record, or its schema is newer than this version of jagree knows.
+    """
+    try:
+        root = zarr.open_group(str(path), mode="r")
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise UsageError(
+            f"no record at '{path}'; expected the folder 'record.zarr' that a run writes"
+        ) from error
+    epochs = committed_epochs(root, path)
+    return {name: _open_split(path, group, epochs) for name, group in sorted(root.groups())}
+
+
+def _open_split(path: str | Path, group: zarr.Group, epochs: int) -> xr.Dataset:
+    options = {"group": group.basename, "consolidated": False}
+    committed = {"epoch": slice(0, epochs)}
+    try:
+        return xr.open_zarr(str(path), **options).isel(committed)
+    except ValueError:
+        # A process that died between the array lengths and the pointer of an append left arrays
+        # that differ in length. What the pointer commits is whole: read the arrays one by one.
+        names = set(group.array_keys())
+        alone = [
+            xr.open_zarr(str(path), drop_variables=names - {name}, **options)
+            for name in sorted(names)
+        ]
+        parts = [part.isel(committed) if "epoch" in part.dims else part for part in alone]
+        return xr.merge(parts, combine_attrs="override", join="exact")
+
+
+def correct(split: xr.Dataset, position: int) -> np.ndarray:
+    """Which examples each member gets right, in the epoch at `position` along ``epoch``.
+
+    Parameters
+    ----------
+    split : xarray.Dataset
+        One split of `open_record`.
+    position : int
+        0 for the first recorded epoch, -1 for the last.
+
+    Returns
+    -------
+    bool array [K, N]
+        By the split's own rule (attribute ``correctness``) and against the labels trained on.
+    """
+    rule = RULES[split.attrs["correctness"]]
+    prediction = split["prediction"].isel(epoch=position)
+    return rule(prediction.values, split["label"].values)

@@ -1,0 +1,49 @@
+"""The one table of everything that can be chosen by name in a config."""
+
+import difflib
+import importlib
+from typing import Any
+
+from jagree.errors import UsageError
+
+# kind -> name -> "module:attribute". Literal, so that listing the names imports nothing.
+TABLE: dict[str, dict[str, str]] = {
+    "source": {
+        "controlled": "jagree.data.controlled:load",
+        "cifar10": "jagree.data.cifar10:load",
+    },
+    "network": {
+        "lenet5": "jagree.networks.lenet5:LeNet5",
+    },
+    "task": {
+        "single_label": "jagree.training.tasks:SINGLE_LABEL",
+    },
+    "optimizer": {
+        "sgd": "jagree.training.optimizers:sgd",
+    },
+    "schedule": {
+        "constant": "jagree.training.optimizers:constant",
+        "cosine": "jagree.training.optimizers:cosine",
+    },
+}
+
+
+def names(kind: str) -> tuple[str, ...]:
+    """All names of a kind, in alphabetical order."""
+    return tuple(sorted(TABLE[kind]))
+
+
+def check(kind: str, name: str) -> None:
+    """Raise a UsageError that lists the known names unless `name` is one of them."""
+    if name in TABLE[kind]:
+        return
+    near = difflib.get_close_matches(name, TABLE[kind], n=1)
+    hint = f" (did you mean '{near[0]}'?)" if near else ""
+    raise UsageError(f"unknown {kind} '{name}'{hint}; known: {', '.join(names(kind))}")
+
+
+def load(kind: str, name: str) -> Any:
+    """Import and return what `name` stands for."""
+    check(kind, name)
+    module, attribute = TABLE[kind][name].split(":")
+    return getattr(importlib.import_module(module), attribute)

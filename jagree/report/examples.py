@@ -1,0 +1,101 @@
+"""The examples that the page shows: those agreed on first, and those never agreed on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from jagree.report.pictures import picture_uri
+from jagree.report.summary import counts
+from jagree.report.words import SPACE, adjective
+
+SHOWN = 24  # of each kind: two to six rows of pictures, from desktop to phone
+TINY = 64  # pixels on the longer side: below the size of a picture on the page
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One example; `picture` is a data URI, empty where there is no picture."""
+
+    id: str
+    label: str
+    note: str
+    picture: str
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """The examples shown of one split; tiny pictures are enlarged with their pixels kept square."""
+
+    split: str
+    heading: str
+    counts: str
+    with_pictures: bool
+    tiny: bool
+    first: list[Shown]
+    never: list[Shown]
+
+
+def galleries(
+    examples: Mapping[str, pd.DataFrame],
+    images: Mapping[str, np.ndarray],
+    members: Mapping[str, int],
+) -> list[Gallery]:
+    """One gallery per split in `examples`; `members` is K of each split, and gives the order."""
+    return [
+        _gallery(split, examples[split], images.get(split), k)
+        for split, k in members.items()
+        if split in examples
+    ]
+
+
+def agreed_first(examples: pd.DataFrame) -> pd.DataFrame:
+    """The examples agreed on for good, earliest first, then the most accessible, then by id."""
+    return (
+        examples[examples["agreed_for_good"].notna()]
+        .sort_values(["agreed_for_good", "accessibility", "id"], ascending=[True, False, True])
+        .head(SHOWN)
+    )
+
+
+def never_agreed(examples: pd.DataFrame) -> pd.DataFrame:
+    """The examples never agreed on, the least accessible first, then by id."""
+    never = examples[~examples["ever_agreed"]]
+    return never.sort_values(["accessibility", "id"]).head(SHOWN)
+
+
+def _gallery(
+    split: str, examples: pd.DataFrame, images: np.ndarray | None, members: int
+) -> Gallery:
+    if images is not None and len(images) != len(examples):
+        raise ValueError(f"split '{split}' has {len(examples)} examples but {len(images)} images")
+    examples = examples.assign(position=np.arange(len(examples)))  # of its image
+
+    def shown(row: pd.Series, note: str) -> Shown:
+        picture = "" if images is None else picture_uri(images[row["position"]])
+        return Shown(row["id"], row["label_name"], note, picture)
+
+    return Gallery(
+        split=split,
+        heading=f"{adjective(split).capitalize()} examples",
+        counts=counts(split, examples),
+        with_pictures=images is not None,
+        tiny=images is not None and max(images.shape[1:3]) <= TINY,
+        first=[
+            shown(row, f"epoch {row['agreed_for_good']:.0f}")
+            for _, row in agreed_first(examples).iterrows()
+        ],
+        never=[shown(row, _instead(row, members)) for _, row in never_agreed(examples).iterrows()],
+    )
+
+
+def _instead(row: pd.Series, members: int) -> str:
+    """What most members predict for an example that they never all got right."""
+    votes = int(row["most_common_prediction_members"])
+    if votes == 0:
+        return "no finite prediction"
+    share = f"{votes}{SPACE}of{SPACE}{members}"
+    if row["most_common_prediction"] == row["label"]:
+        return f"right in {share}"
+    return f"taken for {row['most_common_prediction_name']} by {share}"

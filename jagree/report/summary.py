@@ -1,0 +1,159 @@
+"""What a run found, in sentences."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from jagree.report.words import TIMES, adjective, counted, enumeration, percent, points
+
+
+def title(about: Mapping[str, Any], agreement: pd.DataFrame) -> str:
+    """The page's title: the run's name and the number of networks, as far as known."""
+    networks = _member_count(about, agreement)
+    what = f"agreement of {counted(networks, 'network')}" if networks else "agreement"
+    return f"{about['name']}: {what}" if about.get("name") else what.capitalize()
+
+
+def paragraphs(about: Mapping[str, Any], agreement: pd.DataFrame) -> list[str]:
+    """What was run, then a paragraph per split, and over whom the numbers are."""
+    if agreement.empty:
+        return ["No epoch is recorded yet, so there is nothing to report."]
+    return [
+        _what_was_run(about, agreement),
+        *(_result(str(name), rows) for name, rows in agreement.groupby("split", sort=False)),
+        *_left_out(about, agreement),
+    ]
+
+
+def warnings(
+    about: Mapping[str, Any], agreement: pd.DataFrame, diverged: pd.DataFrame
+) -> list[str]:
+    """What a reader must know before the numbers: an incomplete run, networks that diverged."""
+    return [*_incomplete(about, agreement), *_divergence(diverged)]
+
+
+def counts(split: str, examples: pd.DataFrame) -> str:
+    """How many examples were agreed on for good, never, and only for a time."""
+    n = len(examples)
+    good = int(examples["agreed_for_good"].notna().sum())
+    never = int((~examples["ever_agreed"]).sum())
+    lost = n - good - never
+    if n == 0:
+        return "There are no examples."
+    return (
+        f"{good:,} of {n:,} {adjective(split)} examples ({percent(good / n)}) were agreed on for "
+        f"good at the end: every network gets them right from some epoch on to the last one. "
+        f"{never:,} ({percent(never / n)}) were never once agreed on, and {lost:,} "
+        f"({percent(lost / n)}) were agreed on for a time, but not at the end."
+    )
+
+
+def _member_count(about: Mapping[str, Any], agreement: pd.DataFrame) -> int:
+    if about.get("members"):
+        return len(about["members"])
+    return 0 if agreement.empty else int(agreement["members"].iloc[0])
+
+
+def _epochs_recorded(about: Mapping[str, Any], agreement: pd.DataFrame) -> int:
+    """Epochs completed by the last recorded one; the record knows it best."""
+    return int(about.get("epochs_recorded", 0) if agreement.empty else agreement["epoch"].max())
+
+
+def _what_was_run(about: Mapping[str, Any], agreement: pd.DataFrame) -> str:
+    members = _member_count(about, agreement)
+    kinds = Counter(member["network"] for member in about.get("members", ()))
+    made_of = enumeration([f"{n} {TIMES} {kind}" for kind, n in kinds.items()]) if kinds else ""
+    data = about.get("data", {})
+    sizes = [
+        counted(data[split]["examples"], f"{adjective(split)} example")
+        for split in data
+        if isinstance(data[split], Mapping) and "examples" in data[split]
+    ]
+    epochs = counted(_epochs_recorded(about, agreement), "epoch")
+    return (
+        (counted(members, "network") if members else "Networks")
+        + (f" ({made_of})" if made_of else "")
+        + (" was" if members == 1 else " were")
+        + " trained"
+        + (f" on {data['name']}" if "name" in data else "")
+        + (f" ({enumeration(sizes)})" if sizes else "")
+        + f" and recorded over {epochs}."
+    )
+
+
+def _result(split: str, rows: pd.DataFrame) -> str:
+    last = rows.iloc[-1]
+    members = int(last["members"])
+    accuracy = (
+        f"After epoch {last['epoch']} the networks got {percent(last['accuracy_mean'])} of the "
+        f"{adjective(split)} examples right on average (standard deviation over networks: "
+        f"{points(last['accuracy_std'])})."
+    )
+    if members == 1:
+        return f"{accuracy} One network always agrees with itself: agreement needs two or more."
+    if pd.isna(last["true_positive_agreement"]):
+        return f"{accuracy} No network got any of them right, so agreement has no value."
+    everyone = "both" if members == 2 else f"all {members}"
+    return (
+        f"{accuracy} Of the examples that at least one network got right, {everyone} got "
+        f"{percent(last['true_positive_agreement'])} right: this is their agreement. Networks with "
+        "the same accuracies that err independently of each other would come to "
+        f"{percent(last['chance_agreement'])}, so agreement lies {_above_chance(last)}. "
+        f"{_widest(rows)}"
+    )
+
+
+def _gap(row: Any) -> Any:
+    return row["true_positive_agreement"] - row["chance_agreement"]
+
+
+def _above_chance(row: pd.Series) -> str:
+    if round(_gap(row), 3) == 0:
+        return "at chance"
+    return f"{points(_gap(row))} {'above' if _gap(row) > 0 else 'below'} chance"
+
+
+def _widest(rows: pd.DataFrame) -> str:
+    row = rows.iloc[int(np.nanargmax(_gap(rows)))]
+    if _gap(row) <= 0:
+        return "It was above chance after no epoch."
+    return (
+        f"It was furthest above chance after epoch {row['epoch']}, at a mean accuracy of "
+        f"{percent(row['accuracy_mean'])}: agreement {percent(row['true_positive_agreement'])}, "
+        f"chance level {percent(row['chance_agreement'])}."
+    )
+
+
+def _incomplete(about: Mapping[str, Any], agreement: pd.DataFrame) -> list[str]:
+    planned, recorded = about.get("epochs_planned"), _epochs_recorded(about, agreement)
+    status = about.get("status", "complete")
+    if status == "complete" and (planned is None or recorded >= planned):
+        return []
+    why = "" if status == "complete" else f" (status: {status})"
+    epochs = (
+        counted(recorded, "epoch") if planned is None else f"{recorded:,} of {planned:,} epochs"
+    )
+    return [f"This run is not complete{why}. Recorded so far: {epochs}; this page is about these."]
+
+
+def _divergence(diverged: pd.DataFrame) -> list[str]:
+    if diverged.empty:
+        return []
+    names = [
+        f"network {row.member} ({row.network}) in epoch {row.epoch}"
+        for row in diverged.itertuples()
+    ]
+    return [
+        f"Diverged, with a loss or an output that was not finite: {enumeration(names)}. "
+        "While a diverged network counts, an example without a finite prediction is not agreed on."
+    ]
+
+
+def _left_out(about: Mapping[str, Any], agreement: pd.DataFrame) -> list[str]:
+    trained, counting = _member_count(about, agreement), int(agreement["members"].iloc[0])
+    if counting == trained:
+        return []
+    return [f"The numbers on this page are over {counting} of the {trained} networks."]

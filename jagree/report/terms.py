@@ -1,0 +1,131 @@
+"""The measures and terms of the page, explained once: what each means, and its formula."""
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from markupsafe import Markup, escape
+
+from jagree.report.words import NO_VALUE, percent
+
+
+def plain(value: float) -> str:
+    """A number that is no fraction, with three decimals."""
+    return NO_VALUE if math.isnan(value) else f"{value:.3f}"
+
+
+def typeset(formula: str) -> Markup:
+    """A formula as HTML.
+
+    >>> typeset("max_k c_kn")
+    Markup('max<sub>k</sub> c<sub>kn</sub>')
+    """
+    text = str(escape(formula)).replace(" - ", " \N{MINUS SIGN} ")
+    return Markup(re.sub("_([a-z]+)", r"<sub>\1</sub>", text))
+
+
+@dataclass(frozen=True)
+class Term:
+    """One entry of the glossary.
+
+    Attributes
+    ----------
+    column : str
+        Column of the agreement table, and anchor in the page.
+    name, meaning, formula : str
+        The formula may be empty; "_" starts a subscript.
+    written : callable
+        How a value is written.
+    """
+
+    column: str
+    name: str
+    meaning: str
+    formula: str = ""
+    written: Callable[[float], str] = percent
+
+
+MEASURES = (
+    Term(
+        "accuracy_mean",
+        "Mean accuracy",
+        "How many of the examples a network gets right, averaged over the networks.",
+        "mean_k a_k",
+    ),
+    Term(
+        "accuracy_std",
+        "Deviation of accuracy",
+        "Standard deviation of accuracy over the networks (of a population: divided by K).",
+        "√ mean_k (a_k - mean_j a_j)²",
+    ),
+    Term(
+        "true_positive_agreement",
+        "Agreement (TPa)",
+        "Of the examples that at least one network gets right, how many all networks get right. "
+        "It has no value where no network gets any example right.",
+        "Σ_n Π_k c_kn / Σ_n max_k c_kn",
+    ),
+    Term(
+        "chance_agreement",
+        "Chance level of agreement",
+        "The agreement of networks that have the same accuracies but err independently of each "
+        "other. It is normalised by the union as agreement is, so the two can be compared: what "
+        "lies above it, the accuracies alone do not explain.",
+        "Π_k a_k / (1 - Π_k (1 - a_k))",
+    ),
+    Term(
+        "largest_agreement",
+        "Largest possible agreement",
+        "The agreement if every network got right whatever a worse one does.",
+        "min_k a_k / max_k a_k",
+    ),
+    Term(
+        "lower_bound",
+        "Lower bound",
+        "The least share of all examples that all networks must get right, given their "
+        "accuracies: if no two of them err on the same example.",
+        "1 - min(Σ_k (1 - a_k), 1)",
+    ),
+    Term(
+        "expected_random_agreement",
+        "Expected random agreement",
+        "The share of all examples that independent networks would all get right. A share of all "
+        "examples, not of those that any network gets right, so never above the chance level.",
+        "Π_k a_k",
+    ),
+    Term(
+        "pabak",
+        "PABAK",
+        "How alike two networks are in being right or wrong, averaged over pairs: 1 for always, "
+        "0 for half of the examples, -1 for never. It counts shared errors as agreement.",
+        "2 · P[c_in = c_jn] - 1",
+        plain,
+    ),
+)
+
+TERMS = (
+    Term(
+        "agreed_for_good",
+        "Agreed on for good",
+        "From some epoch on, all networks get the example right in every recorded epoch. The page "
+        "names the first such epoch.",
+    ),
+    Term(
+        "ever_agreed",
+        "Never agreed on",
+        "There is no recorded epoch in which all networks get the example right.",
+    ),
+    Term(
+        "accessibility",
+        "Accessibility",
+        "How often the example is right, as a share of all networks and recorded epochs.",
+        "mean_ek c_ekn",
+    ),
+    Term(
+        "diverged",
+        "Diverged",
+        "The network's loss, or its output for some example, was not finite. Such a prediction "
+        "is never right. Networks are numbered from 0.",
+    ),
+)

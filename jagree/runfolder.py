@@ -1,0 +1,163 @@
+"""The run folder explains itself: run.json says what was run, how, with what, and how far.
+
+    RUN/run.json         config, members, data, status, and one entry for each invocation
+    RUN/record.zarr      what was predicted (docs/record.md)
+    RUN/checkpoints/     the training state
+    RUN/results/*.csv    tables
+    RUN/figures/         PNG and PDF
+    RUN/report.html      for people
+"""
+
+import datetime
+import fcntl
+import importlib.metadata
+import json
+import os
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from jagree.config import differences
+from jagree.errors import UsageError
+
+_PACKAGES = (
+    "jagree",
+    "jax",
+    "jaxlib",
+    "flax",
+    "optax",
+    "orbax-checkpoint",
+    "tensorflow-datasets",
+    "numpy",
+    "xarray",
+    "zarr",
+)
+
+
+class RunFolder:
+    """One run's folder. Making the object reads; `begin` is the first to write.
+
+    Parameters
+    ----------
+    path : path
+
+    Raises
+    ------
+    UsageError
+        If the path exists and is no run folder.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._about_file = self.path / "run.json"
+        self._partial = self.path / "run.json.partial"
+        self._lock: IO[str] | None = None
+        self.about: dict[str, Any] = self._read()
+
+    @property
+    def record(self) -> Path:
+        """Where the record lies."""
+        return self.path / "record.zarr"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where the checkpoints lie."""
+        return self.path / "checkpoints"
+
+    @property
+    def complete(self) -> bool:
+        """Whether all planned epochs have been trained, recorded and saved."""
+        return self.about.get("status") == "complete"
+
+    def check_config(self, config: Mapping[str, Any]) -> None:
+        """Raise a UsageError, naming the fields, if the folder belongs to another config."""
+        if not self.about:
+            return
+        differing = differences(self.about["config"], config)
+        if differing:
+            raise UsageError(
+                f"'{self.path}' belongs to a run with another config ({'; '.join(differing)}); "
+                "use that config, or another --workdir"
+            )
+
+    def begin(self, config: Mapping[str, Any], command: str) -> None:
+        """Create the folder if need be, lock it, and note the invocation.
+
+        Raises
+        ------
+        UsageError
+            If the folder cannot be written, or another process is at work in it.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock = (self.path / ".lock").open("w")
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UsageError(
+                f"another process is at work in '{self.path}'; wait for it, or use another "
+                "--workdir"
+            ) from error
+        except OSError as error:
+            raise UsageError(
+                f"cannot write to the run folder '{self.path}' ({error.strerror}); choose another "
+                "--workdir"
+            ) from error
+        self.about = {"name": config["name"], **self._read(), "config": config}
+        self.about.setdefault("status", "new")
+        invocation = {"command": command, "started": _now(), "ended": None, "versions": versions()}
+        self.about.setdefault("invocations", []).append(invocation)
+        self.write()
+
+    def update(self, **values: Any) -> None:
+        """Set top-level entries of run.json."""
+        self.about |= values
+        self.write()
+
+    def note(self, **values: Any) -> None:
+        """Set entries of the current invocation in run.json."""
+        self.about["invocations"][-1] |= values
+        self.write()
+
+    def end(self, **values: Any) -> None:
+        """Note how the invocation ended; the lock falls with the process."""
+        self.note(ended=_now(), **values)
+
+    def write(self) -> None:
+        """Write run.json, whole or not at all."""
+        self._partial.write_text(json.dumps(self.about, indent=2) + "\n")
+        self._partial.replace(self._about_file)
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            return json.loads(self._about_file.read_text())
+        except FileNotFoundError:
+            pass
+        except (OSError, ValueError) as error:
+            raise UsageError(f"cannot read '{self._about_file}': {error}") from error
+        ours = {".lock", self._partial.name}  # left by a process killed at its very start
+        if self.path.is_dir() and any(p.name not in ours for p in self.path.iterdir()):
+            raise UsageError(
+                f"'{self.path}' is not empty and not a run's folder; use another --workdir"
+            )
+        return {}
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that results may depend on, where installed."""
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def host() -> str:
+    """The machine in a few words."""
+    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

@@ -1,0 +1,251 @@
+"""Tables of a whole record: per epoch, per example, and of the members that diverged.
+
+They read the record one epoch at a time, so a table of a large one takes the memory of one epoch.
+"""
+
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from jagree.errors import UsageError
+from jagree.record import correct
+from jagree.study import agreement
+from jagree.study.order import learning_order
+
+MEASURES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "accuracy_mean": agreement.accuracy_mean,
+    "accuracy_std": agreement.accuracy_std,
+    "true_positive_agreement": agreement.true_positive_agreement,
+    "lower_bound": agreement.lower_bound,
+    "expected_random_agreement": agreement.expected_random_agreement,
+    "chance_agreement": agreement.chance_agreement,
+    "largest_agreement": agreement.largest_agreement,
+    "pabak": agreement.pabak,
+}
+
+
+def agreement_table(
+    record: Mapping[str, xr.Dataset], *, leave_out: Sequence[int] = ()
+) -> pd.DataFrame:
+    """One row per split and epoch, the training split first.
+
+    Parameters
+    ----------
+    record : mapping of str to xarray.Dataset
+        As `jagree.record.open_record` gives it.
+    leave_out : sequence of int
+        Members to leave out, by number; diverged ones stay in unless they are named here.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``split``, ``epoch`` (number of epochs completed), ``members`` (K, without those left out)
+        and the measures of `jagree.study.agreement`, as fractions; nan where one is not defined.
+        Without any recorded epoch: the same columns and no row.
+
+    Raises
+    ------
+    UsageError
+        If a member to leave out does not exist, or none remains.
+    """
+    rows = [
+        {"split": name, "epoch": epoch, "members": len(right)}
+        | {measure: float(function(right)) for measure, function in MEASURES.items()}
+        for name in sorted(record, key=_train_first)
+        for epoch, right in _epochs(_without(record[name], leave_out))
+    ]
+    table = pd.DataFrame(rows, columns=["split", "epoch", "members", *MEASURES])
+    kinds = {"split": "str", "epoch": "int64", "members": "int64"}
+    return table.astype(kinds | dict.fromkeys(MEASURES, "float64"))
+
+
+def example_table(split: xr.Dataset, *, leave_out: Sequence[int] = ()) -> pd.DataFrame:
+    """One row per example, in the record's order.
+
+    Parameters
+    ----------
+    split : xarray.Dataset
+        One split of `jagree.record.open_record`.
+    leave_out : sequence of int
+        Members to leave out, by number; diverged ones stay in unless they are named here.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``id``;
+        ``label``, ``label_name`` : the label trained on, or the original one where members were
+        trained on different labels;
+        ``agreed_for_good``, ``ever_agreed``, ``accessibility`` : see
+        `jagree.study.order.LearningOrder`;
+        ``most_common_prediction``, ``most_common_prediction_name``,
+        ``most_common_prediction_members`` : what most members predict in the last recorded epoch,
+        and how many of them. Of several equally common the one with the smallest index; predictions
+        that are not finite do not count (-1 and 0 members if there is no other).
+
+        Multi-label records have class indices joined by spaces in place of an index, and names
+        joined by ", ".
+
+    Raises
+    ------
+    UsageError
+        If no epoch is recorded, a member to leave out does not exist, or none remains.
+    """
+    split = _without(split, leave_out)
+    if split.sizes["epoch"] == 0:
+        raise UsageError(
+            "the record has no epoch yet, so nothing can be said about its examples; "
+            "train for at least one epoch first"
+        )
+    order = learning_order(_epochs(split))
+    names = split.attrs["class_names"]
+    # Members that were trained on different labels have only the original one in common.
+    label = split["true_label" if "member" in split["label"].dims else "label"].values
+    common, members = most_common_prediction(split["prediction"].isel(epoch=-1).values)
+    return pd.DataFrame(
+        {
+            "id": split["id"].values.astype(object),
+            "label": _indices(label),
+            "label_name": _names(label, names),
+            "agreed_for_good": order.agreed_for_good,
+            "ever_agreed": order.ever_agreed,
+            "accessibility": order.accessibility,
+            "most_common_prediction": _indices(common),
+            "most_common_prediction_name": _names(common, names),
+            "most_common_prediction_members": members,
+        }
+    )
+
+
+def diverged(record: Mapping[str, xr.Dataset]) -> pd.DataFrame:
+    """The members that diverged, and when.
+
+    Parameters
+    ----------
+    record : mapping of str to xarray.Dataset
+        As `jagree.record.open_record` gives it.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``member``, ``network`` and ``epoch``, the first one in which the member's loss was not
+        finite or it gave no finite prediction for some example of some split. No row if none did.
+    """
+    first = functools.reduce(np.minimum, [_first_not_finite(split) for split in record.values()])
+    members = np.flatnonzero(np.isfinite(first))
+    split = next(iter(record.values())).isel(member=members)  # all splits have the same members
+    return pd.DataFrame(
+        {
+            "member": split["member"].values.astype(np.int64),
+            "network": split["network"].values.astype(object),
+            "epoch": first[members].astype(np.int64),
+        }
+    ).astype({"network": "str"})
+
+
+def most_common_prediction(prediction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What most members predict for each example.
+
+    Parameters
+    ----------
+    prediction : int array [K, N], or [K, N, C] of 1 (present) and 0 (absent) for several labels
+        -1 is not finite and does not count.
+
+    Returns
+    -------
+    common : int array [N] or [N, C]
+        Of several equally common the smallest class, or the lexicographically smallest vector; -1
+        where no member gave a finite prediction.
+    members : int array [N]
+        How many members predict that, 0 where none gave a finite prediction.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> common, members = most_common_prediction(np.array([[2, 0, -1], [1, 3, -1], [2, 3, 5]]))
+    >>> common.tolist(), members.tolist()
+    ([2, 3, 5], [2, 2, 1])
+    """
+    if prediction.ndim == 3:
+        vectors, codes = np.unique(
+            prediction.reshape(-1, prediction.shape[-1]), axis=0, return_inverse=True
+        )
+        codes = np.where(vectors.min(-1)[codes] < 0, -1, codes)
+        common, members = most_common_prediction(codes.reshape(prediction.shape[:2]))
+        return np.where(members[:, None] > 0, vectors[common], -1), members
+    # Equal predictions stand together once the members are sorted; the longest run wins.
+    ordered = np.sort(prediction, axis=0)
+    common, previous = np.full_like(ordered[0], -1), np.full_like(ordered[0], -1)
+    members = run = np.zeros(ordered.shape[1], np.int64)
+    for row in ordered:
+        run = np.where(row == previous, run + 1, 1) * (row >= 0)
+        longer = run > members
+        common, members = np.where(longer, row, common), np.where(longer, run, members)
+        previous = row
+    return common, members
+
+
+def _train_first(split: str) -> tuple[bool, str]:
+    return split != "train", split
+
+
+def _epochs(split: xr.Dataset) -> Iterator[tuple[int, np.ndarray]]:
+    """Each recorded epoch with bool [K, N], read when asked for."""
+    for position, epoch in enumerate(split["epoch"].values):
+        yield int(epoch), correct(split, position)
+
+
+def _without(split: xr.Dataset, leave_out: Sequence[int]) -> xr.Dataset:
+    members = split["member"].values
+    unknown = sorted(set(leave_out) - set(members.tolist()))
+    if unknown:
+        raise UsageError(
+            f"cannot leave out member {unknown[0]}: the record has the members "
+            f"{members.min()} to {members.max()}"
+        )
+    keep = ~np.isin(members, list(leave_out))
+    if not keep.any():
+        raise UsageError(f"all {len(members)} members are left out; leave at least one in")
+    return split if keep.all() else split.isel(member=np.flatnonzero(keep))
+
+
+def _first_not_finite(split: xr.Dataset) -> np.ndarray:
+    """Epoch of each member's first loss or prediction that is not finite, else inf: float [K]."""
+    first = np.full(split.sizes["member"], np.inf)
+    for position, epoch in enumerate(split["epoch"].values):
+        prediction = split["prediction"].isel(epoch=position).values
+        bad = (prediction < 0).reshape(len(first), -1).any(-1)
+        if "loss" in split:
+            loss = split["loss"].isel(epoch=position).values
+            # The record clips infinity to the largest number of its precision. False for nan, too.
+            bad |= ~(np.abs(loss) < np.finfo(loss.dtype).max)
+        first = np.where(bad & np.isinf(first), epoch, first)
+    return first
+
+
+def _indices(label: np.ndarray) -> np.ndarray:
+    """Class indices as numbers, or as text where there can be several."""
+    if label.ndim == 1:
+        return label.astype(np.int64)
+    words = [str(c) for c in range(label.shape[1])]
+    return _joined(label, words, " ", none="", not_finite="-1")
+
+
+def _names(label: np.ndarray, class_names: Sequence[str]) -> np.ndarray:
+    not_finite = "(not finite)"
+    if label.ndim == 1:
+        return np.array([*class_names, not_finite], object)[label]  # -1 takes the last one
+    return _joined(label, class_names, ", ", none="(none)", not_finite=not_finite)
+
+
+def _joined(
+    label: np.ndarray, words: Sequence[str], separator: str, *, none: str, not_finite: str
+) -> np.ndarray:
+    """The words of the classes that are present, one string per row of int or bool [N, C]."""
+
+    def join(row: np.ndarray) -> str:
+        return separator.join(words[c] for c in row.nonzero()[0].tolist()) or none
+
+    return np.array([not_finite if row.min() < 0 else join(row) for row in label], object)

@@ -1,0 +1,81 @@
+"""Saving and restoring the training state, by Orbax."""
+
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import jax
+from orbax.checkpoint import v1 as ocp
+
+from jagree.errors import UsageError
+
+
+class Checkpoints:
+    """The checkpoints of one run; a checkpoint's number is the epochs completed.
+
+    Parameters
+    ----------
+    folder : path
+    every : int
+        Epochs from one checkpoint to the next.
+    """
+
+    def __init__(self, folder: Path, *, every: int) -> None:
+        self._folder = folder
+        self.every = every
+        self._checkpointer = ocp.training.Checkpointer(
+            folder.absolute(),
+            # Orbax's own default drops a save that is asked for while another is in flight.
+            save_decision_policy=ocp.training.save_decision_policies.FixedIntervalPolicy(every),
+            preservation_policy=ocp.training.preservation_policies.LatestN(2),
+            cleanup_tmp_directories=True,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._checkpointer.close()
+
+    @property
+    def latest(self) -> int:
+        """Epochs completed at the newest checkpoint; 0 without one."""
+        newest = self._checkpointer.latest
+        return newest.step if newest else 0
+
+    def save(self, epoch: int, state: Any, *, last: bool) -> None:
+        """Save if the epoch is due, and the last one always; waits until it is on disk."""
+        if last or epoch % self.every == 0:
+            self._checkpointer.save(epoch, state, force=True)
+
+    def restore(self, like: Any) -> Any:
+        """The newest state, with the shapes, types and devices of `like`.
+
+        Raises
+        ------
+        UsageError
+            If the checkpoint's arrays differ from those of `like` in name or shape.
+        """
+        saved = self._checkpointer.metadata(self.latest).metadata
+        found, expected = _shapes(saved), _shapes(like)
+        if found != expected:
+            name = sorted(set(found.items()) ^ set(expected.items()))[0][0]
+            raise UsageError(
+                f"the checkpoint in '{self._folder}' does not fit this run: '{name}' is "
+                f"{found.get(name, 'missing')} there and {expected.get(name, 'missing')} here; "
+                "use the run's own config and version, or another --workdir"
+            )
+        abstract = jax.tree.map(
+            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), like
+        )
+        return self._checkpointer.load(self.latest, abstract)
+
+
+def _shapes(tree: Any) -> dict[str, tuple[int, ...]]:
+    leaves = jax.tree_util.tree_flatten_with_path(tree)[0]
+    return {jax.tree_util.keystr(p, simple=True, separator="/"): x.shape for p, x in leaves}

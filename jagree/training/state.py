@@ -1,0 +1,47 @@
+"""The state of one member: weights, running averages, momentum."""
+
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from jagree import seeds
+from jagree.training.optimizers import Hyper, Optimizer
+
+
+class MemberState(NamedTuple):
+    """One member, or K of them stacked along a leading axis."""
+
+    params: Any
+    batch_stats: Any
+    opt_state: Any
+
+
+def init_members(
+    network: nn.Module,
+    optimizer: Optimizer,
+    image_shape: tuple[int, int, int],
+    *,
+    seed: int,
+    members: int,
+) -> list[MemberState]:
+    """Fresh states of members 0 to K - 1, each from its own stream.
+
+    One by one, not vmapped, so that a member's weights are the same bits whatever K is.
+    """
+
+    @jax.jit
+    def init(words: jax.Array) -> MemberState:
+        key = jax.random.wrap_key_data(words, impl="threefry2x32")
+        variables = network.init(key, jnp.zeros((1, *image_shape)), train=False)
+        params = variables["params"]
+        opt_state = optimizer(Hyper(jnp.float32(0), jnp.float32(0))).init(params)
+        return MemberState(params, variables.get("batch_stats", {}), opt_state)
+
+    return [init(jnp.asarray(seeds.words(seed, "weights", member=k))) for k in range(members)]
+
+
+def parameter_count(state: MemberState) -> int:
+    """Number of trained values of one member."""
+    return sum(leaf.size for leaf in jax.tree.leaves(state.params))

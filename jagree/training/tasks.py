@@ -1,0 +1,65 @@
+"""What is learned: the loss, and what the record keeps of a network's output.
+
+Axis letters: B batch, C classes.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Int
+
+
+class Outcome(NamedTuple):
+    """What one network says about a batch; the field names are the record's variables."""
+
+    prediction: Array
+    log_prob: Array
+    margin: Array
+    sum_sq_other: Array
+
+
+class Task(NamedTuple):
+    """A way to learn.
+
+    Attributes
+    ----------
+    correctness : str
+        The rule in `jagree.record.correctness` by which its predictions are right.
+    loss : callable
+        (logits [B, C], label) -> [B], in nats.
+    outcome : callable
+        (logits [B, C], label) -> Outcome of arrays [B, ...].
+    """
+
+    correctness: str
+    loss: Callable[[Array, Array], Array]
+    outcome: Callable[[Array, Array], Outcome]
+
+
+def _cross_entropy(logits: Float[Array, "B C"], label: Int[Array, " B"]) -> Float[Array, " B"]:
+    return optax.softmax_cross_entropy_with_integer_labels(logits, label)
+
+
+def _single_label_outcome(logits: Float[Array, "B C"], label: Int[Array, " B"]) -> Outcome:
+    """See facts on the fields in docs/record.md.
+
+    Where any logit is not finite the prediction is -1: argmax would call it class 0, and a diverged
+    network would seem to be right on every example of that class.
+    """
+    is_label = jax.nn.one_hot(label, logits.shape[-1], dtype=bool)
+    log_p = jax.nn.log_softmax(logits)
+    of_label = jnp.where(is_label, log_p, 0.0).sum(-1)
+    largest_other = jnp.where(is_label, -jnp.inf, logits).max(-1)
+    finite = jnp.isfinite(logits).all(-1)
+    return Outcome(
+        prediction=jnp.where(finite, logits.argmax(-1), -1),
+        log_prob=jnp.where(finite, of_label, jnp.nan),
+        margin=jnp.where(finite, jnp.where(is_label, logits, 0.0).sum(-1) - largest_other, jnp.nan),
+        sum_sq_other=jnp.where(is_label, 0.0, jnp.exp(2.0 * log_p)).sum(-1),
+    )
+
+
+SINGLE_LABEL = Task("single_label", _cross_entropy, _single_label_outcome)

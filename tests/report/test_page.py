@@ -1,0 +1,184 @@
+"""The page as a browser reads it."""
+
+import base64
+import math
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.report.pages import about, agreement, diverged, examples, pictures, write
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    return tmp_path / "run" / "report.html"
+
+
+def test_the_page_holds_what_was_found(target: Path) -> None:
+    text = write(target).text
+    for expected in [
+        "quickstart: agreement of 3 networks",
+        "agreement lies 15.1 percentage points above chance",
+        "train, epoch 4 test, epoch 4",
+        "Agreement (TPa) 85.1 % 50.0 %",
+        "Chance level of agreement 70.0 % 60.0 %",
+        "Largest possible agreement 98.7 % 98.7 %",
+        "Expected random agreement 68.0 % 40.0 %",
+        "PABAK -0.250 -0.250",
+        "2 of 6 training examples (33.3 %) were agreed on for good",
+        "cat epoch 1",
+        "taken for <b>dog</b> by 3 of 3",
+        "Epochs 1 to 4 Time 2026-03-01 10:12:00 UTC to 2026-03-01 10:14:02 UTC, 1 min 33 s",
+        "Versions jagree 0.1.0, jax 0.10.2",
+        "6,000 examples, fingerprint f00d",
+        "1 vgg16 14,723,136",
+        'seed 3 data.name "toy" data.sizes [6, 2]',
+        "Blue: agreement",
+        "Accessibility",
+    ]:
+        assert expected in text, expected
+
+
+def test_all_epochs_are_in_the_folded_tables(target: Path) -> None:
+    text = write(target).text
+    for row in ("1 20.0 % 1.2 % 30.0 % 10.0 %", "2 30.0 % 1.2 % 40.0 % 20.0 %"):
+        assert row in text, row
+
+
+def test_what_others_wrote_is_escaped(target: Path) -> None:
+    page = write(target, figures={"<s>title</s>": b"png"}, diverged=diverged((0, "<q>", 1)))
+    for tag in ("u", "i", "s", "q", "fast"):
+        assert not page.all(tag), tag
+    assert "<b>dog" not in page.html
+    for text in ("<b>dog</b>", "<i>n</i>", "<b>x</b>", "a <fast> one", "network 0 (<q>)"):
+        assert text in page.text, text
+    assert any(img.get("title") == "<u>e5</u>" for img in page.all("img"))
+
+
+def test_nothing_is_fetched_and_nothing_runs(target: Path) -> None:
+    page = write(target)
+    for tag, attributes in page.tags:
+        assert tag not in ("script", "link", "iframe", "object", "base")
+        for name, value in attributes.items():
+            assert not name.startswith("on"), name
+            if name == "src":
+                assert value.startswith("data:image/png;base64,")
+            if name == "href":
+                assert value.startswith("#")
+    assert not re.search(r"url\(|@import|https?:", page.html)
+    policy = next(m["content"] for m in page.all("meta") if m.get("http-equiv"))
+    assert policy.startswith("default-src 'none'")
+
+
+def test_links_lead_somewhere(target: Path) -> None:
+    page = write(target)
+    anchors = {a["id"] for _, a in page.tags if "id" in a}
+    links = {a["href"][1:] for a in page.all("a")}
+    assert links
+    assert links <= anchors
+
+
+def test_pictures_have_words(target: Path) -> None:
+    alts = [img["alt"] for img in write(target).all("img")]
+    assert alts[0].startswith("Agreement: curves over epochs")
+    assert alts[1:3] == ["cat, example e2", "<b>dog</b>, example e1"]
+    assert len(alts) == 1 + 2 + 3
+
+
+def test_the_figure_is_inlined_as_it_is(target: Path) -> None:
+    source = write(target, figures={"A": b"figure"}).all("img")[0]["src"]
+    assert base64.b64decode(source.split(",")[1]) == b"figure"
+
+
+def test_the_same_run_gives_the_same_bytes(target: Path) -> None:
+    first = write(target).html
+    assert write(target).html == first
+
+
+@pytest.mark.parametrize("key", about())
+def test_any_part_of_about_may_be_missing(target: Path, key: str) -> None:
+    known = about()
+    del known[key]
+    text = write(target, about=known).text
+    assert "agreement lies 15.1 percentage points above chance" in text
+    assert "None" not in text
+
+
+@pytest.mark.parametrize("key", about()["invocations"][0])
+def test_any_part_of_an_invocation_may_be_missing(target: Path, key: str) -> None:
+    known = about()
+    del known["invocations"][0][key]
+    assert "None" not in write(target, about=known).text
+
+
+def test_a_run_that_goes_on_has_not_ended(target: Path) -> None:
+    known = about()
+    known["invocations"][0] |= {"ended": None, "to_epoch": 0}
+    text = write(target, about=known).text
+    assert "Epochs none Time started 2026-03-01 10:12:00 UTC, 1 min 33 s of training" in text
+
+
+def test_a_record_that_came_alone(target: Path) -> None:
+    page = write(target, about={}, figures={}, images={})
+    assert "How to reproduce" not in page.text
+    assert "No pictures: the images of this split were not at hand" in page.text
+    assert "e4 cat taken for <b>dog</b> by 3 of 3" in page.text
+    assert not page.all("img")
+
+
+def test_with_pictures_nothing_is_said_of_missing_ones(target: Path) -> None:
+    assert "No pictures" not in write(target).text
+
+
+def test_before_the_first_epoch(target: Path) -> None:
+    empty = agreement().iloc[:0]
+    page = write(target, agreement=empty, examples={}, images={}, figures={}, about={})
+    assert "No epoch is recorded yet" in page.text
+
+
+def test_without_agreement_there_is_no_value(target: Path) -> None:
+    table = agreement()
+    table.loc[2, ["true_positive_agreement", "chance_agreement"]] = math.nan
+    assert "Agreement (TPa) no value 50.0 %" in write(target, agreement=table).text
+
+
+def test_no_example_of_a_kind_says_so(target: Path) -> None:
+    table = examples().assign(ever_agreed=True)
+    assert "after the last epoch. None." in write(target, examples={"train": table}).text
+
+
+def test_an_incomplete_run_is_marked(target: Path) -> None:
+    page = write(target, about=about() | {"status": "failed"})
+    assert "This run is not complete (status: failed)." in page.text
+    assert [p for p in page.all("p") if p.get("class") == "warning"]
+
+
+def test_a_page_is_replaced_whole_or_not_at_all(target: Path) -> None:
+    before = write(target).html
+    with pytest.raises(ValueError, match="images"):
+        write(target, images={"train": pictures(2)})
+    assert target.read_text(encoding="utf-8") == before
+    assert [p.name for p in target.parent.iterdir()] == ["report.html"]
+
+
+def test_a_full_disk_leaves_the_old_page(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = write(target).html
+
+    def fail(*_: object) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(Path, "replace", fail)
+    with pytest.raises(OSError, match="no space left"):
+        write(target, figures={})
+    assert target.read_text(encoding="utf-8") == before
+    assert [p.name for p in target.parent.iterdir()] == ["report.html"]
+
+
+def test_a_phone_can_read_it(target: Path) -> None:
+    page = write(target)
+    assert any("width=device-width" in m.get("content", "") for m in page.all("meta"))
+    tables = [i for i, (tag, _) in enumerate(page.tags) if tag == "table"]
+    assert tables
+    for i in tables:  # each scrolls in a box of its own
+        assert page.tags[i - 1][1].get("class", "").startswith("scroll")

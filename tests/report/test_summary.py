@@ -1,0 +1,115 @@
+"""The sentences, word by word."""
+
+import math
+
+import pytest
+
+from jagree.report import summary
+from tests.report.pages import about, agreement, diverged, examples
+
+
+def said(**changes: object) -> str:
+    content = {"about": about(), "agreement": agreement()} | changes
+    text = " | ".join(summary.paragraphs(**content))  # type: ignore[arg-type]
+    return text.replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_what_was_run_and_what_came_out() -> None:
+    run, train, test = said().split(" | ")
+    assert run == (
+        "3 networks (2 \N{MULTIPLICATION SIGN} lenet5 and 1 \N{MULTIPLICATION SIGN} vgg16) were "
+        "trained on toy (6,000 training examples and 1 test example) and recorded over 4 epochs."
+    )
+    assert train == (
+        "After epoch 4 the networks got 90.0 % of the training examples right on average (standard "
+        "deviation over networks: 1.2 percentage points). Of the examples that at least one "
+        "network got right, all 3 got 85.1 % right: this is their agreement. Networks with the "
+        "same accuracies that err independently of each other would come to 70.0 %, so agreement "
+        "lies 15.1 percentage points above chance. It was furthest above chance after epoch 2, at "
+        "a mean accuracy of 40.0 %: agreement 62.0 %, chance level 11.0 %."
+    )
+    assert "75.0 % of the test examples" in test
+    assert "agreement lies 10.0 percentage points below chance" in test
+    assert "furthest above chance after epoch 2, at a mean accuracy of 30.0 %" in test
+
+
+def test_never_above_chance() -> None:
+    table = agreement().assign(chance_agreement=0.95)
+    assert "It was above chance after no epoch." in said(agreement=table)
+
+
+def test_a_gap_in_the_curve_is_no_widest_distance() -> None:
+    table = agreement()
+    table.loc[0, ["true_positive_agreement", "chance_agreement"]] = math.nan
+    table.index = [7] * len(table)  # whatever the table's index
+    assert "furthest above chance after epoch 2" in said(agreement=table)
+
+
+def test_no_value_after_the_last_epoch() -> None:
+    table = agreement()
+    table.loc[2, ["true_positive_agreement", "chance_agreement"]] = math.nan
+    assert "No network got any of them right, so agreement has no value." in said(agreement=table)
+
+
+def test_one_and_two_networks() -> None:
+    table = agreement()
+    one = said(about={}, agreement=table.assign(members=1))
+    assert one.startswith("1 network was trained and recorded over 4 epochs.")
+    assert "One network always agrees with itself" in one
+    assert "chance" not in one
+    two = said(about={}, agreement=table.assign(members=2))
+    assert "at least one network got right, both got 85.1 % right" in two
+
+
+def test_as_good_as_chance() -> None:
+    assert "agreement lies at chance." in said(
+        agreement=agreement().assign(chance_agreement=0.8507)
+    )
+
+
+def test_who_diverged_is_named_with_the_epoch() -> None:
+    rows = diverged((1, "vgg16", 3), (2, "lenet5", 7))
+    (warning,) = summary.warnings(about(), agreement(), rows)
+    assert "network 1 (vgg16) in epoch 3 and network 2 (lenet5) in epoch 7." in warning
+
+
+def test_members_left_out_are_counted() -> None:
+    text = said(agreement=agreement().assign(members=2))
+    assert text.endswith(" | The numbers on this page are over 2 of the 3 networks.")
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, ""),
+        (
+            {"status": "interrupted", "epochs_planned": 1200},
+            "This run is not complete (status: interrupted). Recorded so far: 4 of 1,200 epochs;",
+        ),
+        ({"status": "training", "epochs_planned": None}, "Recorded so far: 4 epochs;"),
+        ({"epochs_planned": 5}, "This run is not complete. Recorded so far: 4 of 5 epochs;"),
+        ({"epochs_planned": 5, "epochs_recorded": 5}, "Recorded so far: 4 of 5 epochs;"),
+    ],
+)
+def test_an_incomplete_run_says_so(changes: dict[str, object], expected: str) -> None:
+    found = summary.warnings(about() | changes, agreement(), diverged())
+    assert expected in "".join(found)
+    assert len(found) == bool(expected)
+
+
+def test_a_record_alone_is_taken_for_complete() -> None:
+    assert summary.warnings({}, agreement(), diverged()) == []
+
+
+def test_counts_of_examples() -> None:
+    text = summary.counts("train", examples()).replace("\N{NO-BREAK SPACE}", " ")
+    assert text.startswith("2 of 6 training examples (33.3 %) were agreed on for good at the end")
+    assert "3 (50.0 %) were never once agreed on" in text
+    assert "and 1 (16.7 %) were agreed on for a time" in text
+    assert summary.counts("test", examples(0)) == "There are no examples."
+
+
+def test_titles() -> None:
+    assert summary.title(about(), agreement()) == "quickstart: agreement of 3 networks"
+    assert summary.title({}, agreement()) == "Agreement of 3 networks"
+    assert summary.title({}, agreement().iloc[:0]) == "Agreement"

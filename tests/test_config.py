@@ -1,0 +1,89 @@
+import pytest
+from ml_collections import ConfigDict
+
+from jagree import config as rules
+from jagree.configs import default
+from jagree.errors import UsageError
+
+CASES = [
+    ("network", "lenet", "unknown network 'lenet'"),
+    ("data.name", "cifar", "unknown source 'cifar'"),
+    ("members", 0, "members must be 1 or more, not 0"),
+    ("epochs", 0, "epochs must be 1 or more"),
+    ("batch_size", -1, "batch_size must be 1 or more"),
+    ("seed", -1, "seed must be 0 or more"),
+    ("optimizer.learning_rate", float("nan"), "optimizer.learning_rate must be 0 or more"),
+    ("optimizer.momentum", 1.0, "optimizer.momentum must lie in"),
+    ("recording.mode", "off", "known: epoch_end, online"),
+    ("per_member.learning_rate", (0.1,), "1 values for 5 members"),
+    ("per_member.weight_decay", (0.1, 0.1, 0.1, 0.1, -0.1), "numbers of 0 or more"),
+    ("name", "a/b", "usable as the name of a folder"),
+    ("name", "", "usable as the name of a folder"),
+    ("training.checkpoint_every", 0, "training.checkpoint_every must be 1 or more"),
+]
+
+
+@pytest.mark.parametrize(("field", "value", "message"), CASES)
+def test_a_wrong_value_is_named_with_its_remedy(field: str, value: object, message: str) -> None:
+    config = default.get_config()
+    config.update_from_flattened_dict({field: value})
+    with pytest.raises(UsageError, match=message):
+        rules.check(config)
+
+
+def test_the_default_config_is_valid() -> None:
+    rules.check(default.get_config())
+
+
+def test_an_unknown_field_suggests_the_nearest() -> None:
+    config = default.get_config()
+    config.optimizer.momentun = 0.5
+    with pytest.raises(UsageError, match=r"'optimizer.momentun', did you mean 'optimizer.momentum'"):
+        rules.check(config)
+
+
+def test_a_missing_field_says_where_to_start() -> None:
+    with pytest.raises(UsageError, match=r"lacks 'batch_size'; start it from jagree.configs.default"):
+        rules.check(ConfigDict())
+
+
+def test_a_wrong_type_is_named() -> None:
+    config = default.get_config()
+    with config.ignore_type():
+        config.epochs = True
+    with pytest.raises(UsageError, match="epochs must be of type int, not True"):
+        rules.check(config)
+
+
+def test_differences_name_what_may_not_change_and_ignore_what_may() -> None:
+    old = default.get_config()
+    new = default.get_config()
+    new.training.engine = "vmap"
+    new.data.dir = "elsewhere"
+    assert rules.differences(old.to_dict(), new.to_dict()) == []
+    new.optimizer.learning_rate = 0.2
+    assert rules.differences(old.to_dict(), new.to_dict()) == [
+        "optimizer.learning_rate is 0.2, was 0.1"
+    ]
+
+
+def test_differences_see_through_json() -> None:
+    """Tuples become lists in run.json: not a difference."""
+    old = default.get_config().to_dict()
+    new = {**old, "per_member": {"learning_rate": [], "weight_decay": []}}
+    assert rules.differences(old, new) == []
+
+
+def test_members_take_their_own_values() -> None:
+    config = default.get_config()
+    config.members = 2
+    config.per_member.learning_rate = (0.1, 1e4)
+    assert rules.per_member(config, "learning_rate") == (0.1, 1e4)
+    assert rules.per_member(config, "weight_decay") == (5e-4, 5e-4)
+
+
+def test_a_batch_may_be_as_large_as_the_split_and_no_larger() -> None:
+    config = default.get_config()
+    rules.check_against_data(config, 128)
+    with pytest.raises(UsageError, match="batch_size is 128, but the train split has only 127"):
+        rules.check_against_data(config, 127)

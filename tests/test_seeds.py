@@ -1,0 +1,33 @@
+import itertools
+
+import numpy as np
+
+from jagree import seeds
+
+
+def first(*args: object, **kwargs: object) -> float:
+    return float(seeds.generator(*args, **kwargs).random())  # type: ignore[arg-type]
+
+
+def test_a_stream_is_the_same_each_time_and_on_each_machine() -> None:
+    stream = seeds.generator(3, "shuffle", member=1, epoch=2)
+    np.testing.assert_array_equal(stream.integers(0, 1000, 4), [987, 182, 899, 134])
+
+
+def test_each_part_of_the_name_makes_another_stream() -> None:
+    named = [
+        first(seed, purpose, member=member, epoch=epoch)
+        for seed, purpose, member, epoch in itertools.product(
+            (0, 1, 2**40), ("weights", "shuffle"), (None, 0, 1), (None, 0, 1)
+        )
+    ]
+    assert len(set(named)) == len(named)
+
+
+def test_member_and_epoch_are_not_interchangeable() -> None:
+    assert first(0, "shuffle", member=1, epoch=2) != first(0, "shuffle", member=2, epoch=1)
+
+
+def test_words_differ_between_members() -> None:
+    words = {tuple(seeds.words(0, "weights", member=k)) for k in range(100)}
+    assert len(words) == 100

@@ -1,0 +1,182 @@
+"""vmapped = looped = each member trained alone, and members differ."""
+
+import functools
+
+import jax
+import numpy as np
+import pytest
+from ml_collections import ConfigDict
+
+from jagree.data import Split
+from jagree.data.controlled import load
+from jagree.errors import UsageError
+from jagree.networks.lenet5 import LeNet5
+from jagree.training import optimizers, tasks
+from jagree.training.ensemble import Ensemble, choose_engine
+from jagree.training.feed import ResidentFeed
+from jagree.training.optimizers import Hyper
+from jagree.training.state import MemberState, init_members
+from jagree.training.steps import Learner, eval_step, train_step
+
+N, BATCH, MEMBERS = 88, 24, 3  # three full batches and one of 16
+OPTIMIZER = optimizers.sgd(ConfigDict({"momentum": 0.9}))
+LEARNER = Learner(LeNet5(classes=10), tasks.SINGLE_LABEL, OPTIMIZER)
+RATES = (0.05, 0.02, 0.08)
+DECAYS = (0.0, 5e-4, 1e-3)
+
+
+@functools.cache
+def data() -> Split:
+    return load("train", ConfigDict({"train_size": N, "test_size": 0, "seed": 0}))
+
+
+def make_feed(members: int, steps_per_dispatch: int) -> ResidentFeed:
+    return ResidentFeed(
+        data(),
+        members=members,
+        seed=3,
+        batch_size=BATCH,
+        eval_batch_size=50,
+        steps_per_dispatch=steps_per_dispatch,
+    )
+
+
+def states(members: int) -> list[MemberState]:
+    return init_members(LEARNER.network, OPTIMIZER, (32, 32, 3), seed=3, members=members)
+
+
+def lifted(engine: str, members: int = MEMBERS, steps_per_dispatch: int = 1):
+    return _lifted(engine, members, steps_per_dispatch)
+
+
+@functools.cache
+def _lifted(engine: str, members: int, steps_per_dispatch: int):
+    """(stacked parameters, losses [K, steps], predictions [K, N], log_prob) after two epochs."""
+    feed = make_feed(members, steps_per_dispatch)
+    ensemble = Ensemble(LEARNER, states(members), engine=engine, with_outcome=True)
+    losses = []
+    for epoch in (1, 2):
+        for index in feed.train_batches(epoch):
+            per_step = (members, index.shape[1])
+            hyper = Hyper(
+                np.broadcast_to(np.float32(RATES[:members])[:, None], per_step),
+                np.broadcast_to(np.float32(DECAYS[:members])[:, None], per_step),
+            )
+            trained = ensemble.gather(ensemble.train(feed.data, index, hyper))
+            assert trained.outcome.prediction.shape == index.shape
+            losses.append(trained.loss)
+    outcomes = [
+        jax.tree.map(lambda x, m=mask: x[:, m], ensemble.gather(ensemble.evaluate(feed.data, i)))
+        for i, mask in feed.eval_batches()
+    ]
+    prediction, log_prob = (
+        np.concatenate([getattr(o, field) for o in outcomes], axis=1)
+        for field in ("prediction", "log_prob")
+    )
+    return jax.device_get(ensemble.stacked), np.concatenate(losses, 1), prediction, log_prob
+
+
+@functools.cache
+def alone(member: int):
+    """The slow, obvious twin: one member, one jitted step, NumPy batches."""
+    state, split = states(MEMBERS)[member], data()
+    step = jax.jit(functools.partial(train_step, LEARNER))
+    losses = []
+    for epoch in (1, 2):
+        for index in make_feed(MEMBERS, 1).train_batches(epoch):
+            batch = index[member, 0]
+            hyper = Hyper(np.float32(RATES[member]), np.float32(DECAYS[member]))
+            state, loss, _ = step(state, split.image[batch], split.label[batch], hyper)
+            losses.append(float(loss))
+    outcome = eval_step(LEARNER, state, split.image, split.label)
+    return jax.device_get(state), np.array(losses), outcome.prediction, outcome.log_prob
+
+
+@pytest.mark.parametrize(("engine", "steps"), [("loop", 1), ("vmap", 1), ("loop", 3), ("vmap", 3)])
+def test_an_engine_gives_what_each_member_gives_alone(engine: str, steps: int) -> None:
+    state, losses, prediction, log_prob = lifted(engine, MEMBERS, steps)
+    for member in range(MEMBERS):
+        own, own_losses, own_prediction, own_log_prob = alone(member)
+        np.testing.assert_allclose(losses[member], own_losses, rtol=1e-4)
+        np.testing.assert_array_equal(prediction[member], own_prediction)
+        np.testing.assert_allclose(log_prob[member], own_log_prob, rtol=5e-3, atol=5e-4)
+        ours = jax.tree.leaves(jax.tree.map(lambda x, k=member: x[k], state))
+        for a, b in zip(ours, jax.tree.leaves(own), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-3, atol=2e-4)
+
+
+@pytest.mark.parametrize("engine", ["loop", "vmap"])
+def test_a_member_is_the_same_among_two_as_among_three(engine: str) -> None:
+    of_two, of_three = lifted(engine, 2), lifted(engine, 3)
+    np.testing.assert_array_equal(of_two[2][1], of_three[2][1])
+    np.testing.assert_allclose(of_two[1][1], of_three[1][1], rtol=1e-4)
+    if engine == "loop":  # one program serves any K: the same bits
+        np.testing.assert_array_equal(of_two[1], of_three[1][:2])
+
+
+def test_members_differ_from_one_another() -> None:
+    first = [s.params["Conv_0"]["kernel"] for s in states(3)]
+    assert not np.allclose(first[0], first[1])
+    state, losses, prediction, _ = lifted("loop")
+    for a, b in ((0, 1), (0, 2), (1, 2)):
+        assert not np.allclose(losses[a], losses[b], rtol=1e-2)
+        assert not np.array_equal(prediction[a], prediction[b])
+
+
+def test_initial_weights_do_not_depend_on_how_many_there_are() -> None:
+    for a, b in zip(states(2), states(3)[:2], strict=True):
+        jax.tree.map(np.testing.assert_array_equal, a, b)
+
+
+def test_another_seed_gives_other_weights() -> None:
+    (a,) = init_members(LEARNER.network, OPTIMIZER, (32, 32, 3), seed=3, members=1)
+    (b,) = init_members(LEARNER.network, OPTIMIZER, (32, 32, 3), seed=4, members=1)
+    assert not np.allclose(a.params["Conv_0"]["kernel"], b.params["Conv_0"]["kernel"])
+
+
+@pytest.mark.parametrize("engine", ["loop", "vmap"])
+def test_stacked_states_can_be_put_back_into_either_engine(engine: str) -> None:
+    saved = lifted("loop")[0]
+    ensemble = Ensemble(LEARNER, states(MEMBERS), engine=engine)
+    ensemble.stacked = jax.device_put(saved)
+    jax.tree.map(np.testing.assert_array_equal, jax.device_get(ensemble.stacked), saved)
+    feed = make_feed(MEMBERS, 1)
+    index, mask = next(iter(feed.eval_batches()))
+    found = ensemble.gather(ensemble.evaluate(feed.data, index)).prediction[:, mask]
+    np.testing.assert_array_equal(found, lifted("loop")[2][:, :50])
+
+
+@pytest.fixture
+def compilations():
+    """Names of the programs compiled since the start of the test."""
+    names: list[str] = []
+
+    def listen(event: str, duration: float, **_: object) -> None:
+        if event == "/jax/core/compile/backend_compile_duration":
+            names.append(event)
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    yield names
+    jax.monitoring.unregister_event_duration_listener(listen)
+
+
+@pytest.mark.parametrize("engine", ["loop", "vmap"])
+def test_a_second_call_compiles_nothing_new(engine: str, compilations: list[str]) -> None:
+    feed = make_feed(MEMBERS, 1)
+    ensemble = Ensemble(LEARNER, states(MEMBERS), engine=engine)
+    hyper = Hyper(*(np.full((MEMBERS, 1), v, np.float32) for v in (0.1, 0.0)))
+    first, second, *_ = feed.train_batches(1)
+    ensemble.gather(ensemble.train(feed.data, first, hyper))
+    before = len(compilations)
+    assert before > 0
+    ensemble.gather(ensemble.train(feed.data, second, hyper))
+    assert len(compilations) == before
+
+
+def test_the_engine_is_chosen_by_the_device_and_says_why() -> None:
+    assert choose_engine("auto", "cpu")[0] == "loop"
+    assert choose_engine("auto", "gpu")[0] == "vmap"
+    assert choose_engine("auto", "tpu")[0] == "vmap"
+    assert choose_engine("vmap", "cpu") == ("vmap", "as configured")
+    with pytest.raises(UsageError, match="unknown engine 'pmap'; known: auto, vmap, loop"):
+        choose_engine("pmap", "cpu")
