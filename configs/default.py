@@ -54,6 +54,9 @@ def get_config() -> ConfigDict:
     config.training.eval_batch_size = 500  # examples; changes speed and memory, not results
     config.training.checkpoint_every = 1  # epochs; a killed run repeats at most so many
 
+    config.study = ConfigDict()
+    config.study.leave_out = ()  # members that tables and figures do without; say, diverged ones
+
     config.report = ConfigDict()
     config.report.examples = 24  # pictures in each gallery
     return config

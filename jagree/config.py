@@ -12,7 +12,7 @@ from jagree.errors import UsageError
 RECORDING_MODES = ("epoch_end", "online")
 
 # Fields that say how, not what: they may change between a run and its resumption.
-MAY_CHANGE = ("data.dir", "training.", "report.")
+MAY_CHANGE = ("data.dir", "training.", "study.", "report.")
 
 _POSITIVE = (
     "members",
@@ -72,6 +72,7 @@ def check(config: ConfigDict) -> None:
         )
     _check_name(config.name)
     _check_per_member(config)
+    _check_leave_out(config.study.leave_out, config.members)
 
 
 def _defaults() -> ConfigDict:
@@ -87,7 +88,9 @@ def check_known(fields: Iterable[str]) -> None:
         if field not in known:
             near = difflib.get_close_matches(field, known, n=1)
             hint = f", did you mean '{near[0]}'?" if near else ";"
-            raise UsageError(f"unknown config field '{field}'{hint} configs/default.py has them all")
+            raise UsageError(
+                f"unknown config field '{field}'{hint} configs/default.py has them all"
+            )
 
 
 def _check_fields(fields: Mapping[str, Any]) -> None:
@@ -123,6 +126,13 @@ def _check_per_member(config: ConfigDict) -> None:
             )
         if not all(isinstance(v, (int, float)) and v >= 0 for v in values):
             raise UsageError(f"per_member.{field} must hold numbers of 0 or more, not {values}")
+
+
+def _check_leave_out(leave_out: tuple[int, ...], members: int) -> None:
+    if not all(isinstance(k, int) and 0 <= k < members for k in leave_out):
+        raise UsageError(f"study.leave_out must name members of 0..{members - 1}, not {leave_out}")
+    if len(set(leave_out)) >= members:
+        raise UsageError("study.leave_out leaves no member to study; leave one in")
 
 
 def per_member(config: ConfigDict, field: str) -> tuple[float, ...]:

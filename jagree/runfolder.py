@@ -1,11 +1,11 @@
 """The run folder explains itself: run.json says what was run, how, with what, and how far.
 
-    RUN/run.json         config, members, data, status, and one entry for each invocation
-    RUN/record.zarr      what was predicted (docs/record.md)
-    RUN/checkpoints/     the training state
-    RUN/results/*.csv    tables
-    RUN/figures/         PNG and PDF
-    RUN/report.html      for people
+RUN/run.json         config, members, data, status, and one entry for each invocation
+RUN/record.zarr      what was predicted (docs/record.md)
+RUN/checkpoints/     the training state
+RUN/results/*.csv    tables
+RUN/figures/         PNG and PDF
+RUN/report.html      for people
 """
 
 import datetime
@@ -94,6 +94,7 @@ class RunFolder:
             self._lock = (self.path / ".lock").open("w")
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
+            self._lock.close()  # type: ignore[union-attr]
             raise UsageError(
                 f"another process is at work in '{self.path}'; wait for it, or use another "
                 "--workdir"
@@ -120,8 +121,12 @@ class RunFolder:
         self.write()
 
     def end(self, **values: Any) -> None:
-        """Note how the invocation ended; the lock falls with the process."""
-        self.note(ended=_now(), **values)
+        """Note how the invocation ended and let go of the folder (as a dying process does)."""
+        try:
+            self.note(ended=_now(), **values)
+        finally:
+            if self._lock is not None:
+                self._lock.close()
 
     def write(self) -> None:
         """Write run.json, whole or not at all."""
@@ -133,8 +138,16 @@ class RunFolder:
             return json.loads(self._about_file.read_text())
         except FileNotFoundError:
             pass
-        except (OSError, ValueError) as error:
-            raise UsageError(f"cannot read '{self._about_file}': {error}") from error
+        except OSError as error:
+            raise UsageError(
+                f"cannot use '{self.path}' as a run folder ({error.strerror}); choose another "
+                "--workdir"
+            ) from error
+        except ValueError as error:
+            raise UsageError(
+                f"'{self._about_file}' is damaged ({error}); put it right, or choose another "
+                "--workdir"
+            ) from error
         ours = {".lock", self._partial.name}  # left by a process killed at its very start
         if self.path.is_dir() and any(p.name not in ours for p in self.path.iterdir()):
             raise UsageError(

@@ -1,6 +1,6 @@
 """The stages of a run, each starting from what the one before left in the run folder."""
 
-import io
+import errno
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,12 @@ def run(config: ConfigDict, workdir: str | Path, stages: Sequence[str], command:
         analyse(folder.path, folder.about, splits, [s for s in stages if s != "train"])
     except BaseException as error:
         _note_end(folder, error)
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            done = folder.about.get("epochs_recorded", 0)
+            raise UsageError(
+                f"the disk is full ({error}); what is recorded up to epoch {done} in "
+                f"'{folder.record}' is whole: make room, and the same command goes on"
+            ) from error
         raise
     folder.end(outcome="done")
 
@@ -167,7 +173,8 @@ def analyse(
     from jagree.record import open_record
 
     record = open_record(path / "record.zarr")
-    table = studies.agreement_table(record)
+    leave_out = about.get("config", {}).get("study", {}).get("leave_out", ())
+    table = studies.agreement_table(record, leave_out=leave_out)
     figure = figures.draw_agreement(table)
     if "study" in stages:
         results = path / "results"
@@ -178,15 +185,16 @@ def analyse(
     if "report" in stages:
         from jagree.report import write_report
 
-        picture = io.BytesIO()
-        figure.savefig(picture, format="png", dpi=160)
         write_report(
             path / "report.html",
             about=about,
             agreement=table,
-            examples={name: studies.example_table(split) for name, split in record.items()},
+            examples={
+                name: studies.example_table(split, leave_out=leave_out)
+                for name, split in record.items()
+            },
             diverged=studies.diverged(record),
-            figures={"Agreement": picture.getvalue()},
+            figures={"Agreement": figures.to_png(figure)},
             images=_pictures(record, about, splits),
         )
         say(f"report: {path / 'report.html'}")

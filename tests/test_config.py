@@ -17,6 +17,8 @@ CASES = [
     ("recording.mode", "off", "known: epoch_end, online"),
     ("per_member.learning_rate", (0.1,), "1 values for 5 members"),
     ("per_member.weight_decay", (0.1, 0.1, 0.1, 0.1, -0.1), "numbers of 0 or more"),
+    ("study.leave_out", (5,), "must name members of 0..4, not"),
+    ("study.leave_out", (0, 1, 2, 3, 4), "leaves no member to study"),
     ("name", "a/b", "usable as the name of a folder"),
     ("name", "", "usable as the name of a folder"),
     ("training.checkpoint_every", 0, "training.checkpoint_every must be 1 or more"),
@@ -38,12 +40,16 @@ def test_the_default_config_is_valid() -> None:
 def test_an_unknown_field_suggests_the_nearest() -> None:
     config = default.get_config()
     config.optimizer.momentun = 0.5
-    with pytest.raises(UsageError, match=r"'optimizer.momentun', did you mean 'optimizer.momentum'"):
+    with pytest.raises(
+        UsageError, match=r"'optimizer.momentun', did you mean 'optimizer.momentum'"
+    ):
         rules.check(config)
 
 
 def test_a_missing_field_says_where_to_start() -> None:
-    with pytest.raises(UsageError, match=r"lacks 'batch_size'; start it from jagree.configs.default"):
+    with pytest.raises(
+        UsageError, match=r"lacks 'batch_size'; start it from jagree.configs.default"
+    ):
         rules.check(ConfigDict())
 
 

@@ -7,13 +7,13 @@ of each other and of the class. A picture is a sum of layers,
 
 clipped to 0..255, so that a factor changes its own layer and nothing else.
 
-Example n of a split depends on (seed, split, n) alone: draws are made for whole blocks of examples,
-and a smaller set is a prefix of a larger one. Labels are independent and uniform over the classes.
+Example n of a split depends on (seed, split, n) alone, so a smaller set is a prefix of a larger
+one. Labels are independent and uniform over the classes.
 
-Pictures are the same on every machine as far as NumPy's random streams are (its policy allows a
-change between versions, for fixes). All is computed in float64 and rounded once, at the end: sines
-and cosines that differ in the last bit would change a pixel, by one grey level, with a probability
-of about 1e-14, so a difference in a whole set is not to be expected, though not excluded.
+Two machines with the same NumPy make the same pictures. (NumPy may change its random streams
+between versions, though it seldom does.) All is computed in float64 and rounded once, at the end:
+sines that differ in the last bit move a value by some 1e-13 grey levels, so that any pixel of 5,000
+pictures differs, by one grey level, with a chance of about one in 100,000.
 """
 
 from dataclasses import dataclass
@@ -30,13 +30,13 @@ SIDE = 32  # pixels; what LeNet5 takes, and CIFAR-10's
 BLOCK = 256  # examples drawn and rendered at once; part of what the seed means, so never change it
 LARGEST = 10_000_000  # examples; ids have as many digits as the last one needs, whatever the size
 
-# Ranges of the factors, each drawn uniformly. Together they make a set that LeNet5 learns over about
-# ten epochs, in which each factor by itself shifts the epoch at which an example is learned.
+# Ranges of the factors, each drawn uniformly. Together they make a set that LeNet5 learns over
+# about ten epochs, in which each factor shifts the epoch at which an example is learned.
 CLUTTER = (0, 16)  # distractors: from none to one in every cell
 TEXTURE_FREQUENCY = (2.0, 12.0)  # cycles per image: below 2 it is shading, 16 cannot be sampled
-NOISE = (0.0, 50.0)  # grey levels; more, and a third of the values would be clipped
-SIZE = (14.0, 22.0)  # pixels: much below 14, square, star and disc are one blob; 22 just fits
-CONTRAST = (20.0, 80.0)  # grey levels, from the texture's amplitude to where clipping sets in
+NOISE = (0.0, 55.0)  # grey levels; the noisiest pictures have a tenth of their values clipped
+SIZE = (15.0, 22.0)  # pixels: much below 15, square, star and disc are one blob; 22 just fits
+CONTRAST = (25.0, 80.0)  # grey levels, from above the texture's amplitude to below clipping
 
 # What is the same for all examples, or varies without being studied.
 SHIFT = 5.0  # pixels, largest shift of the centre along each axis: (SIDE - largest size) / 2
@@ -45,9 +45,9 @@ MIDDLE = (112.0, 144.0)  # grey levels per channel, halfway between background a
 TEXTURE_AMPLITUDE = 20.0  # grey levels
 CELLS = 4  # per side; each holds at most one distractor, so that their number can be seen
 CELL = SIDE // CELLS  # pixels
-STROKE_RADIUS = 1.25  # pixels, half the width of a stroke
-STROKE_LENGTH = (0.0, 3.5)  # pixels between the centres of its round ends; 0 is a dot
-STROKE_AMPLITUDE = 120.0  # grey levels; above the contrast, or networks soon ignore the strokes
+STROKE_RADIUS = 1.5  # pixels, half the width of a stroke
+STROKE_LENGTH = (0.0, 3.0)  # pixels between the centres of its round ends; 0 is a dot
+STROKE_AMPLITUDE = 140.0  # grey levels; above the contrast, or networks soon ignore the strokes
 STROKE_COLOUR = (0.5, 1.0)  # fraction of the amplitude in each channel
 
 
@@ -118,6 +118,8 @@ class Scene:
 def draw(seed: int, split: str, block: int) -> Scene:
     """Draw one block: examples ``block * BLOCK`` to ``(block + 1) * BLOCK - 1`` of a split.
 
+    A block is always drawn whole, so that what it holds does not depend on the split's size.
+
     Parameters
     ----------
     seed : int
@@ -162,9 +164,7 @@ def _pixel_centres(side: int) -> tuple[np.ndarray, np.ndarray]:
     return along[None, :], -along[:, None]
 
 
-def _turned(
-    x: np.ndarray, y: np.ndarray, angle: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _turned(x: np.ndarray, y: np.ndarray, angle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Coordinates along axes that are turned counter-clockwise by `angle`."""
     cosine, sine = np.cos(angle), np.sin(angle)
     return cosine * x + sine * y, cosine * y - sine * x
@@ -230,7 +230,7 @@ def quantise(image: np.ndarray) -> np.ndarray:
 
 
 COLUMNS = {  # name: unit, description
-    "clutter": ("distractors", "number of small strokes and dots strewn over the picture"),
+    "clutter": ("", "number of distractors, small strokes and dots strewn over the picture"),
     "texture_frequency": ("cycles per image", "spatial frequency of the grating over the picture"),
     "noise": ("grey levels", "standard deviation of the noise, independent per pixel and channel"),
     "size": ("pixels", "diameter of the circle around the object"),

@@ -56,7 +56,7 @@ class Split:
     label: np.ndarray
     image: np.ndarray
     class_names: tuple[str, ...]
-    true_label: np.ndarray = field(default=None)  # type: ignore[assignment]  # set below
+    true_label: np.ndarray = field(default=None)  # type: ignore[arg-type]  # set below
     metadata: Mapping[str, Column] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -112,10 +112,10 @@ class Split:
         digest = hashlib.sha256()
         label = self.true_label.astype("<i4" if self.true_label.ndim == 1 else "u1")
         # Each part is preceded by its shape, so that no two different splits feed the same bytes.
-        for part in ("\n".join(self.id).encode(), label, np.ascontiguousarray(self.image)):
-            shape = (len(part),) if isinstance(part, bytes) else part.shape
-            digest.update(repr(shape).encode())
-            digest.update(part)
+        names = np.frombuffer("\n".join(self.id).encode(), np.uint8)
+        for part in (names, label, self.image):
+            digest.update(repr(part.shape).encode())
+            digest.update(np.ascontiguousarray(part).data)
         return digest.hexdigest()
 
 
@@ -135,9 +135,7 @@ def take_first(split: Split, size: int) -> Split:
             "0 takes all"
         )
     keep = slice(0, size)
-    columns = {
-        k: Column(c.values[keep], c.unit, c.description) for k, c in split.metadata.items()
-    }
+    columns = {k: Column(c.values[keep], c.unit, c.description) for k, c in split.metadata.items()}
     return Split(
         name=split.name,
         id=split.id[keep],

@@ -69,7 +69,7 @@ def read(
 def _how_to_prepare(name: str, folder: Path, what: str) -> str:
     return (
         f"{what}; say where it is with --config.data.dir=FOLDER, or prepare it once on a machine "
-        "with internet: pip install tensorflow-cpu && python -c \"import tensorflow_datasets as "
+        'with internet: pip install tensorflow-cpu && python -c "import tensorflow_datasets as '
         f"tfds; tfds.builder('{name}', data_dir='{folder}', file_format='array_record')"
         '.download_and_prepare()"'
     )

@@ -34,8 +34,9 @@ def banded_convolution(
     """
     height, width, channels, features = kernel.shape
     rows, columns = image.shape[1] - height + 1, image.shape[2] - width + 1
-    shift = jnp.stack([jnp.eye(image.shape[2], columns, k=-j, dtype=image.dtype)
-                       for j in range(width)])
+    shift = jnp.stack(
+        [jnp.eye(image.shape[2], columns, k=-j, dtype=image.dtype) for j in range(width)]
+    )
     band = jnp.einsum("jab,ijcf->iacbf", shift, kernel)
     band = band.reshape(height * image.shape[2] * channels, columns * features)
     lines = image.reshape(*image.shape[:2], -1)

@@ -1,6 +1,7 @@
 """Reading a record: one xarray Dataset per split, committed epochs only."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -21,13 +22,13 @@ def committed_epochs(root: zarr.Group, path: str | Path) -> int:
     """
     if root.attrs.get("schema") != schema.NAME:
         raise UsageError(f"'{path}' is a Zarr store but not a record of jagree")
-    version = int(root.attrs["schema_version"])  # type: ignore[call-overload]
+    version = int(str(root.attrs["schema_version"]))
     if version > schema.VERSION:
         raise UsageError(
             f"the record '{path}' has schema version {version}, this jagree reads up to "
             f"{schema.VERSION}; install a newer jagree to read or continue it"
         )
-    return int(root.attrs.get(schema.COMMITTED, 0))  # type: ignore[call-overload]
+    return int(str(root.attrs.get(schema.COMMITTED, 0)))
 
 
 def open_record(path: str | Path) -> dict[str, xr.Dataset]:
@@ -60,7 +61,7 @@ def open_record(path: str | Path) -> dict[str, xr.Dataset]:
 
 
 def _open_split(path: str | Path, group: zarr.Group, epochs: int) -> xr.Dataset:
-    options = {"group": group.basename, "consolidated": False}
+    options: dict[str, Any] = {"group": group.basename, "consolidated": False}
     committed = {"epoch": slice(0, epochs)}
     try:
         return xr.open_zarr(str(path), **options).isel(committed)

@@ -54,6 +54,8 @@ class Recorder:
         self.path = Path(path)
         self._root = zarr.open_group(str(path), mode="r+")
         self._epochs = committed_epochs(self._root, path)
+        for debris in self.path.rglob("*.partial"):  # writes that a kill cut short
+            debris.unlink()
         self._cut()
 
     @classmethod
@@ -155,8 +157,7 @@ class Recorder:
             for variable, value in {**values, "epoch": np.int32(epoch)}.items():
                 # The chunks are written through a handle that is one epoch longer than the array on
                 # disk: a reader sees none of it until the lengths change below.
-                array = _longer(self._root[f"{name}/{variable}"], length)
-                array[self._epochs] = value
+                _longer(self._array(name, variable), length)[self._epochs] = np.asarray(value)
         try:
             self._set_length(length)
             self._root.update_attributes({schema.COMMITTED: length})
@@ -175,7 +176,7 @@ class Recorder:
         return sorted(self._root.group_keys())
 
     def _to_stored(self, split: str, fields: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        arrays = {v: self._root[f"{split}/{v}"] for v in self._variables(split)}
+        arrays = {v: self._array(split, v) for v in self._variables(split)}
         if set(fields) != set(arrays):
             raise ValueError(
                 f"split '{split}' takes the variables {sorted(arrays)}, not {sorted(fields)}"
@@ -186,19 +187,24 @@ class Recorder:
                     f"'{name}' of split '{split}' must have shape {list(arrays[name].shape[1:])}, "
                     f"not {list(np.shape(values))}"
                 )
-        multi_label = "class" in arrays["prediction"].metadata.dimension_names
+        multi_label = arrays["prediction"].ndim == 4  # epoch, member, example, class
         return {
             name: schema.to_stored(name, np.asarray(values), multi_label=multi_label)
             for name, values in fields.items()
         }
 
     def _variables(self, split: str) -> list[str]:
-        return [name for name in self._root[split].array_keys() if name in schema.VARIABLES]
+        return [name for name in schema.VARIABLES if f"{split}/{name}" in self._root]
+
+    def _array(self, split: str, name: str) -> zarr.Array:
+        array = self._root[f"{split}/{name}"]
+        assert isinstance(array, zarr.Array)
+        return array
 
     def _set_length(self, length: int) -> None:
         for split in self._splits():
             for name in [*self._variables(split), "epoch"]:
-                array = self._root[f"{split}/{name}"]
+                array = self._array(split, name)
                 if array.shape[0] != length:
                     array.resize((length, *array.shape[1:]))
 

@@ -72,11 +72,13 @@ def variable(name: str, *, multi_label: bool = False) -> Variable:
 def to_stored(name: str, values: np.ndarray, *, multi_label: bool = False) -> np.ndarray:
     """Bring values into the stored precision; finite values beyond its range are clipped to it.
 
-    Not-a-number stays, infinities become the largest finite value of their sign: an infinite logit
-    margin of a finite network is a rounding matter, while "not finite" is said by `prediction`.
+    In half precision infinities become the largest finite value of their sign: an infinite margin
+    of a finite network is a rounding matter, while "not finite" is said by `prediction`.
     """
     spec = variable(name, multi_label=multi_label)
     dtype = np.dtype(spec.dtype)
+    if dtype == np.float32:
+        return values.astype(dtype)  # the loss: an infinite one is said as it is
     if dtype.kind == "f":
         limit = np.finfo(dtype).max
         return np.clip(values, -limit, limit).astype(dtype)

@@ -218,9 +218,8 @@ def _first_not_finite(split: xr.Dataset) -> np.ndarray:
         prediction = split["prediction"].isel(epoch=position).values
         bad = (prediction < 0).reshape(len(first), -1).any(-1)
         if "loss" in split:
-            loss = split["loss"].isel(epoch=position).values
-            # The record clips infinity to the largest number of its precision. False for nan, too.
-            bad |= ~(np.abs(loss) < np.finfo(loss.dtype).max)
+            # Before any training (epoch 0) there is no loss yet, and that is no divergence.
+            bad |= (epoch > 0) & ~np.isfinite(split["loss"].isel(epoch=position).values)
         first = np.where(bad & np.isinf(first), epoch, first)
     return first
 

@@ -85,9 +85,7 @@ def _train_chunk(
     return _over_steps(step, state, (index, hyper))
 
 
-def _eval_chunk(
-    learner: Learner, state: MemberState, data: Resident, index: jax.Array
-) -> Outcome:
+def _eval_chunk(learner: Learner, state: MemberState, data: Resident, index: jax.Array) -> Outcome:
     def step(_: None, batch: jax.Array) -> tuple[None, Outcome]:
         return None, eval_step(learner, state, data.image[batch], data.label[batch])
 
@@ -186,9 +184,7 @@ class Ensemble:
     @stacked.setter
     def stacked(self, states: MemberState) -> None:
         if self.engine == "loop":
-            self._states = [
-                jax.tree.map(lambda x, k=k: x[k], states) for k in range(self.members)
-            ]
+            self._states = [jax.tree.map(lambda x, k=k: x[k], states) for k in range(self.members)]
         else:
             self._states = states
 

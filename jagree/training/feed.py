@@ -55,7 +55,7 @@ class ResidentFeed:
         steps_per_dispatch: int,
     ) -> None:
         self.size = len(split)
-        self.data: Resident = jax.device_put(Resident(split.image, split.label))
+        self.data = Resident(jax.device_put(split.image), jax.device_put(split.label))
         self._members, self._seed = members, seed
         self._batch_size, self._longest = batch_size, steps_per_dispatch
         self._eval_batch_size = min(eval_batch_size, self.size)

@@ -141,9 +141,7 @@ class Trainer:
         )
         self._parameters = parameter_count(states[0])
         self._online = config.recording.mode == "online"
-        self.ensemble = Ensemble(
-            learner, states, engine=self._engine, with_outcome=self._online
-        )
+        self.ensemble = Ensemble(learner, states, engine=self._engine, with_outcome=self._online)
         self._schedule = registry.load("schedule", config.schedule.name)
         # A loop in the compiled program saves launches on an accelerator, but on a CPU it slows
         # convolutions by an order of magnitude (jax#12868).
@@ -220,7 +218,7 @@ class Trainer:
             for initial in per_member(config, "learning_rate")
         ]
         weight_decay = [np.full(steps, decay) for decay in per_member(config, "weight_decay")]
-        return Hyper(np.float32(learning_rate), np.float32(weight_decay))
+        return Hyper(np.array(learning_rate, np.float32), np.array(weight_decay, np.float32))
 
     def judge(self, trained: dict[str, np.ndarray]) -> Fields:
         """Every example of every split, once, with fixed weights.

@@ -36,8 +36,8 @@ def sgd(options: Any) -> Optimizer:
     return transformation
 
 
-# A schedule: (initial rate, epoch from 0, epochs, steps per epoch, options) -> the rate of each step
-# of that epoch, float64 [steps]. On the host in double precision, as PyTorch computes it.
+# A schedule: (initial rate, epoch from 0, epochs, steps per epoch, options) -> the rate of each
+# step of that epoch, float64 [steps]. On the host in double precision, as PyTorch computes it.
 Schedule = Callable[[float, int, int, int, Any], np.ndarray]
 
 

@@ -72,5 +72,5 @@ def eval_step(
 ) -> Outcome:
     """What the member says about a batch, with running averages and fixed weights."""
     variables = {"params": state.params, "batch_stats": state.batch_stats}
-    logits = learner.network.apply(variables, to_unit(image), train=False)
+    logits = jnp.asarray(learner.network.apply(variables, to_unit(image), train=False))
     return learner.task.outcome(logits, label)

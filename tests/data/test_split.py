@@ -72,5 +72,7 @@ def test_the_first_examples_and_their_metadata() -> None:
     np.testing.assert_array_equal(part.image, make().image[:3])
     np.testing.assert_array_equal(part.metadata["size"].values, [0, 1, 2])
     assert len(take_first(make(), 0)) == 4
-    with pytest.raises(UsageError, match="train_size is 5, but 'train' has 4 examples; 0 takes all"):
+    with pytest.raises(
+        UsageError, match="train_size is 5, but 'train' has 4 examples; 0 takes all"
+    ):
         take_first(make(), 5)

@@ -22,7 +22,9 @@ def torch_lenet5(params, stats):
     for i, (inputs, outputs) in enumerate(((3, 6), (6, 16), (16, 120))):
         convolutions += [nn.Conv2d(inputs, outputs, 5), nn.BatchNorm2d(outputs), nn.ReLU()]
         convolutions += [nn.AvgPool2d(2)] if i < 2 else []
-    net = nn.Sequential(*convolutions, nn.Flatten(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10))
+    net = nn.Sequential(
+        *convolutions, nn.Flatten(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10)
+    )
     layers = [m for m in net if isinstance(m, nn.Conv2d | nn.Linear)]
     norms = [m for m in net if isinstance(m, nn.BatchNorm2d)]
     names = ["Conv_0", "Conv_1", "Conv_2", "Dense_0", "Dense_1"]

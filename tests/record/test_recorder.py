@@ -114,7 +114,7 @@ def test_wrong_variables_and_shapes_are_refused(recorder: Recorder) -> None:
         recorder.append(1, fields)
     fields = make_fields(1)
     fields["train"]["prediction"][0, 0] = 2**15
-    with pytest.raises(ValueError, match="'prediction' must lie in -32768..32767"):
+    with pytest.raises(ValueError, match=r"'prediction' must lie in -32768\.\.32767"):
         recorder.append(1, fields)
     assert recorder.epochs == []
 

@@ -117,7 +117,7 @@ def test_a_member_is_the_same_among_two_as_among_three(engine: str) -> None:
 def test_members_differ_from_one_another() -> None:
     first = [s.params["Conv_0"]["kernel"] for s in states(3)]
     assert not np.allclose(first[0], first[1])
-    state, losses, prediction, _ = lifted("loop")
+    _, losses, prediction, _ = lifted("loop")
     for a, b in ((0, 1), (0, 2), (1, 2)):
         assert not np.allclose(losses[a], losses[b], rtol=1e-2)
         assert not np.array_equal(prediction[a], prediction[b])

@@ -49,4 +49,6 @@ def test_the_loss_is_minus_the_log_prob_of_the_label() -> None:
     logits = jax.random.normal(jax.random.key(0), (20, 5)) * 4
     label = jnp.arange(20) % 5
     loss = SINGLE_LABEL.loss(logits, label)
-    np.testing.assert_allclose(loss, -SINGLE_LABEL.outcome(logits, label).log_prob, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        loss, -SINGLE_LABEL.outcome(logits, label).log_prob, rtol=1e-5, atol=1e-6
+    )
