@@ -9,6 +9,8 @@ from pathlib import Path
 from absl import app, flags, logging
 from ml_collections import config_flags
 
+from jagree import config as rules
+from jagree import stages
 from jagree.errors import UsageError
 
 _CONFIG = config_flags.DEFINE_config_file(
@@ -17,13 +19,11 @@ _CONFIG = config_flags.DEFINE_config_file(
 _WORKDIR = flags.DEFINE_string(
     "workdir", None, "The run folder; default runs/NAME. The same command again goes on with it."
 )
-_STAGES = flags.DEFINE_list("stages", ["train", "study", "report"], "Which stages to run.")
+_STAGES = flags.DEFINE_list("stages", list(stages.STAGES), "Which stages to run.")
 
 
 def main(argv: Sequence[str]) -> int:
     """Run the stages that the flags ask for; the exit code."""
-    from jagree import stages
-
     if not flags.FLAGS["verbosity"].present:
         # Orbax tells dozens of lines about each checkpoint; --verbosity=0 shows them.
         logging.set_verbosity(logging.WARNING)
@@ -52,8 +52,6 @@ def fail(message: str) -> int:
 
 def parse(argv: Sequence[str]) -> list[str]:
     """Parse the flags; a wrong one ends the program with one line and exit code 2."""
-    from jagree import config as rules
-
     try:
         # Looked at first, because config_flags reports an unknown field by a bare KeyError.
         fields = (re.match(r"--?config\.([\w.]+)", argument) for argument in argv[1:])

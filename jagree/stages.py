@@ -84,12 +84,12 @@ def _note_end(folder: RunFolder, error: BaseException) -> None:
 def train(config: ConfigDict, splits: Mapping[str, Split], folder: RunFolder) -> None:
     """Train and record what is not yet trained and recorded."""
     from jagree import registry
-    from jagree.record import Recorder
+    from jagree.record import Recorder, is_debris
     from jagree.training import loop
     from jagree.training.checkpoint import Checkpoints
 
     task = registry.load("task", config.task)
-    if not folder.record.exists():
+    if not folder.record.exists() or is_debris(folder.record):
         Recorder.create(
             folder.record,
             splits,

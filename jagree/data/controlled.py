@@ -47,7 +47,7 @@ CELLS = 4  # per side; each holds at most one distractor, so that their number c
 CELL = SIDE // CELLS  # pixels
 STROKE_RADIUS = 1.5  # pixels, half the width of a stroke
 STROKE_LENGTH = (0.0, 3.0)  # pixels between the centres of its round ends; 0 is a dot
-STROKE_AMPLITUDE = 140.0  # grey levels; above the contrast, or networks soon ignore the strokes
+STROKE_AMPLITUDE = 140.0  # grey levels; weaker strokes hardly delay learning
 STROKE_COLOUR = (0.5, 1.0)  # fraction of the amplitude in each channel
 
 
@@ -91,7 +91,8 @@ class Scene:
     stroke_colour : float array [N, CELLS, CELLS, 3]
         Fraction of the amplitude in each channel.
     grain : float array [N, SIDE, SIDE]
-        The noise in standard deviations.
+        The noise in standard deviations, the same in all channels: were it independent, a network
+        could average it away over the channels.
     """
 
     label: np.ndarray
@@ -232,7 +233,7 @@ def quantise(image: np.ndarray) -> np.ndarray:
 COLUMNS = {  # name: unit, description
     "clutter": ("", "number of distractors, small strokes and dots strewn over the picture"),
     "texture_frequency": ("cycles per image", "spatial frequency of the grating over the picture"),
-    "noise": ("grey levels", "standard deviation of the noise, independent per pixel and channel"),
+    "noise": ("grey levels", "standard deviation of the noise, the same in all channels"),
     "size": ("pixels", "diameter of the circle around the object"),
     "contrast": ("grey levels", "absolute difference of object and background in each channel"),
 }

@@ -3,9 +3,10 @@
 import flax.linen as nn
 from jaxtyping import Array, Float
 
+from jagree.errors import UsageError
 from jagree.networks.layers import BatchNorm, Conv, Dense, average_pool
 
-SMALLEST = 32  # pixels a side: the third convolution takes what is left of them
+SMALLEST = 32  # pixels a side: of which the third convolution leaves a single one
 
 
 class LeNet5(nn.Module):
@@ -18,7 +19,18 @@ class LeNet5(nn.Module):
 
     @nn.compact
     def __call__(self, image: Float[Array, "B H W 3"], train: bool) -> Float[Array, "B classes"]:
-        """Logits of images scaled to [0, 1]."""
+        """Logits of images scaled to [0, 1].
+
+        Raises
+        ------
+        UsageError
+            If the images are smaller than `SMALLEST`.
+        """
+        if min(image.shape[1:3]) < SMALLEST:
+            raise UsageError(
+                f"lenet5 takes images of {SMALLEST}x{SMALLEST} pixels or more, not "
+                f"{image.shape[1]}x{image.shape[2]}; choose another network or data set"
+            )
         x = image
         for features, pooled in ((6, True), (16, True), (120, False)):
             x = Conv(features, (5, 5))(x)

@@ -18,17 +18,22 @@ def committed_epochs(root: zarr.Group, path: str | Path) -> int:
     Raises
     ------
     UsageError
-        If the store is no record, or of a schema newer than this version of jagree knows.
+        If the store is no (whole) record, or of a schema newer than this version of jagree knows.
     """
     if root.attrs.get("schema") != schema.NAME:
         raise UsageError(f"'{path}' is a Zarr store but not a record of jagree")
+    if schema.COMMITTED not in root.attrs:
+        raise UsageError(
+            f"whoever made the record '{path}' was stopped before it was ready; nothing is "
+            "recorded there: run the training command again"
+        )
     version = int(str(root.attrs["schema_version"]))
     if version > schema.VERSION:
         raise UsageError(
             f"the record '{path}' has schema version {version}, this jagree reads up to "
             f"{schema.VERSION}; install a newer jagree to read or continue it"
         )
-    return int(str(root.attrs.get(schema.COMMITTED, 0)))
+    return int(str(root.attrs[schema.COMMITTED]))
 
 
 def open_record(path: str | Path) -> dict[str, xr.Dataset]:

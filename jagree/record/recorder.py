@@ -92,10 +92,12 @@ class Recorder:
         if correctness not in RULES:
             raise ValueError(f"unknown correctness rule '{correctness}'; known: {sorted(RULES)}")
         if Path(path).exists():
-            if _holds_epochs(path):
-                raise UsageError(f"'{path}' holds a record already; nothing was changed")
-            shutil.rmtree(path)  # a process died while making it: nothing is recorded there
-        root = zarr.create_group(str(path))
+            if not is_debris(path):
+                raise UsageError(f"'{path}' exists already; nothing was changed")
+            shutil.rmtree(path)
+        root = zarr.create_group(
+            str(path), attributes={"schema": schema.NAME, "schema_version": schema.VERSION}
+        )
         for name, examples in splits.items():
             attributes = {
                 "split": name,
@@ -109,10 +111,7 @@ class Recorder:
             group = root.create_group(name, attributes=attributes)
             _create_coordinates(group, examples, networks, seed)
             _create_variables(group, examples, len(networks), with_loss=name == "train")
-        # Last, all at once: with these the store is a record, without them it is debris.
-        root.update_attributes(
-            {"schema": schema.NAME, "schema_version": schema.VERSION, schema.COMMITTED: 0}
-        )
+        root.update_attributes({schema.COMMITTED: 0})  # last: without it the store is debris
         return cls(path)
 
     @property
@@ -212,14 +211,13 @@ class Recorder:
         self._set_length(self._epochs)
 
 
-def _holds_epochs(path: str | Path) -> bool:
+def is_debris(path: str | Path) -> bool:
+    """Whether a process died while it made a record here: nothing is recorded, all can go."""
     try:
-        return committed_epochs(zarr.open_group(str(path), mode="r"), path) > 0
+        attributes = zarr.open_group(str(path), mode="r").attrs
     except FileNotFoundError:
-        return False
-    except UsageError:
-        # Without the root attributes nothing was ever committed; a newer schema is kept.
-        return "schema" in zarr.open_group(str(path), mode="r").attrs
+        return all(p.name.endswith(".partial") for p in Path(path).iterdir())
+    return attributes.get("schema") == schema.NAME and schema.COMMITTED not in attributes
 
 
 def _longer(array: zarr.Array, length: int) -> zarr.Array:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from jagree import registry
+from jagree.errors import UsageError
 
 PARAMETERS = {"lenet5": 62_290}  # facts of the paper's networks, for 10 classes at 32x32
 
@@ -40,6 +41,14 @@ def test_an_example_is_judged_alone_in_evaluation_but_not_in_training(network) -
     assert not np.allclose(whole[:2], part, atol=1e-3)
     before, after = (jax.tree.leaves(v["batch_stats"]) for v in (variables, updates))
     assert all(not np.array_equal(b, a) for b, a in zip(before, after, strict=True))
+
+
+def test_images_that_are_too_small_are_refused_in_a_sentence(network) -> None:
+    name, module, _ = network
+    with pytest.raises(
+        UsageError, match=rf"{name} takes images of \d+x\d+ pixels or more, not 8x9"
+    ):
+        module.init(jax.random.key(0), jnp.zeros((1, 8, 9, 3)), train=False)
 
 
 def test_every_parameter_matters(network) -> None:

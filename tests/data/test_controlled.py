@@ -133,9 +133,18 @@ def test_five_thousand_images_take_seconds() -> None:
 # How the factors are drawn
 
 
-@pytest.mark.parametrize("name", [n for n in FACTORS if n != "clutter"])
-def test_factors_are_uniform_over_their_range(drawn: dict[str, np.ndarray], name: str) -> None:
-    low, high = FACTORS[name]
+@pytest.mark.parametrize(
+    ("name", "low", "high"),
+    [(name, *FACTORS[name]) for name in FACTORS if name != "clutter"]
+    + [
+        ("rotation", -controlled.ROTATION, controlled.ROTATION),
+        ("texture_angle", 0, np.pi),
+        ("texture_phase", 0, 2 * np.pi),
+    ],
+)
+def test_continuous_draws_are_uniform_over_their_range(
+    drawn: dict[str, np.ndarray], name: str, low: float, high: float
+) -> None:
     assert stats.kstest(drawn[name], stats.uniform(low, high - low).cdf).pvalue > 1e-3
 
 
@@ -234,6 +243,22 @@ def test_clutter_is_anywhere_and_as_often_bright_as_dark(scene: Scene) -> None:
     error = 5 * np.sqrt(expected * (1 - expected) / BLOCK)
     np.testing.assert_allclose((cells != 0).mean(0), expected, atol=error)
     assert abs(np.sign(cells).sum()) < 5 * np.sqrt(np.abs(np.sign(cells)).sum())
+
+
+def test_strokes_lie_and_point_as_drawn(scene: Scene) -> None:
+    full = dataclasses.replace(scene, clutter=np.full(BLOCK, 16))
+    layer = np.abs(render(full) - render(without(scene, "clutter")))[..., 0]
+    cells = layer.reshape(-1, 4, 8, 4, 8).swapaxes(2, 3)  # [N, row, column, y, x]
+    weight = cells / cells.sum((3, 4), keepdims=True)
+    x, y = np.meshgrid(np.arange(8) - 3.5, 3.5 - np.arange(8))
+    centre = np.stack([(weight * x).sum((3, 4)), (weight * y).sum((3, 4))], -1)
+    room = 3 - controlled.STROKE_RADIUS - scene.stroke_length[..., None] / 2
+    np.testing.assert_allclose(centre, scene.stroke_shift * room, atol=0.1)
+    dx, dy = x - centre[..., 0, None, None], y - centre[..., 1, None, None]
+    covariance = [(weight * product).sum((3, 4)) for product in (dx * dx, dy * dy, dx * dy)]
+    angle = np.arctan2(2 * covariance[2], covariance[0] - covariance[1]) / 2
+    off = (angle - scene.stroke_angle + np.pi / 2) % np.pi - np.pi / 2
+    assert np.abs(off[scene.stroke_length > 1.5]).max() < 0.2
 
 
 def test_texture_frequency_is_the_peak_of_the_spectrum(scene: Scene) -> None:

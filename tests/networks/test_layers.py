@@ -84,7 +84,7 @@ def test_batch_norm_is_the_literal_formula() -> None:
     params = {"scale": np.float32([1.0, 2.0, 0.5]), "bias": np.float32([0.0, 1.0, -1.0])}
     stats = {"mean": np.float32([0.1, 0.2, 0.3]), "var": np.float32([1.0, 2.0, 3.0])}
     found, updates = layers.BatchNorm().apply(
-        {"params": params, "batch_stats": stats}, x, True, mutable=["batch_stats"]
+        {"params": params, "batch_stats": stats}, jnp.array(x), True, mutable=["batch_stats"]
     )
     mean, var = x.mean((0, 1, 2)), x.var((0, 1, 2))
     expected = (x - mean) / np.sqrt(var + 1e-5) * params["scale"] + params["bias"]
@@ -94,7 +94,7 @@ def test_batch_norm_is_the_literal_formula() -> None:
     np.testing.assert_allclose(running["mean"], 0.9 * stats["mean"] + 0.1 * mean, rtol=1e-5)
     unbiased = var * n / (n - 1)
     np.testing.assert_allclose(running["var"], 0.9 * stats["var"] + 0.1 * unbiased, rtol=1e-5)
-    found = layers.BatchNorm().apply({"params": params, "batch_stats": stats}, x, False)
+    found = layers.BatchNorm().apply({"params": params, "batch_stats": stats}, jnp.array(x), False)
     expected = (x - stats["mean"]) / np.sqrt(stats["var"] + 1e-5) * params["scale"]
     np.testing.assert_allclose(found, expected + params["bias"], rtol=1e-4, atol=1e-5)
 

@@ -9,7 +9,7 @@ import xarray as xr
 import zarr
 
 from jagree.errors import UsageError
-from jagree.record import Recorder, correct, open_record, schema
+from jagree.record import Recorder, correct, is_debris, open_record, schema
 from tests.record.conftest import K, N, make_fields, make_recorder, make_splits
 
 
@@ -224,14 +224,36 @@ def test_what_is_no_record_is_refused(tmp_path: Path) -> None:
         open_record(tmp_path / "other.zarr")
 
 
-def test_create_keeps_what_is_recorded_and_replaces_debris(tmp_path: Path) -> None:
-    path = tmp_path / "r.zarr"
-    (path / "train").mkdir(parents=True)  # killed while making it
-    recorder = make_recorder(path)
-    recorder.append(1, make_fields(1))
-    with pytest.raises(UsageError, match="holds a record already"):
+def test_a_record_whose_making_was_stopped_at_any_write_is_made_anew(tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        disk = FullDisk(patch, 1_000)
+        whole = make_recorder(tmp_path / "whole.zarr")
+    assert 1_000 - disk.left > 30
+    for allowed in range(1_000 - disk.left):
+        path = tmp_path / f"{allowed}.zarr"
+        with pytest.MonkeyPatch.context() as patch:
+            FullDisk(patch, allowed)
+            with pytest.raises(OSError, match="No space left"):
+                make_recorder(path)
+        if path.exists():
+            assert is_debris(path)
+            with pytest.raises(UsageError):
+                open_record(path)
         make_recorder(path)
-    assert Recorder(path).epochs == [1]
+        assert digest(path) == digest(whole.path)
+
+
+def test_create_replaces_nothing_that_is_not_debris(tmp_path: Path) -> None:
+    recorder = make_recorder(tmp_path / "record.zarr")
+    recorder.append(1, make_fields(1))
+    zarr.create_group(tmp_path / "other.zarr")
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis/thesis.tex").write_text("kept")
+    before = digest(tmp_path)
+    for name in ("record.zarr", "other.zarr", "thesis"):
+        with pytest.raises(UsageError, match=f"{name}' exists already; nothing was changed"):
+            make_recorder(tmp_path / name)
+    assert digest(tmp_path) == before
 
 
 def test_other_data_is_refused(recorder: Recorder) -> None:
