@@ -56,7 +56,4 @@ def get_config() -> ConfigDict:
 
     config.study = ConfigDict()
     config.study.leave_out = ()  # members that tables and figures do without; say, diverged ones
-
-    config.report = ConfigDict()
-    config.report.examples = 24  # pictures in each gallery
     return config

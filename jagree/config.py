@@ -12,7 +12,7 @@ from jagree.errors import UsageError
 RECORDING_MODES = ("epoch_end", "online")
 
 # Fields that say how, not what: they may change between a run and its resumption.
-MAY_CHANGE = ("data.dir", "training.", "study.", "report.")
+MAY_CHANGE = ("data.dir", "training.", "study.")
 
 _POSITIVE = (
     "members",
@@ -30,7 +30,6 @@ _NOT_NEGATIVE = (
     "optimizer.weight_decay",
     "schedule.final_learning_rate",
     "training.steps_per_dispatch",
-    "report.examples",
 )
 _REGISTERED = {
     "data.name": "source",

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from jagree.data.split import Split
 from jagree.record.correctness import RULES
+from jagree.words import duration
 
 if TYPE_CHECKING:  # training is imported by main alone, and late
     from jagree.training.loop import Fields, Plan
@@ -21,18 +22,6 @@ if TYPE_CHECKING:  # training is imported by main alone, and late
 def say(text: str) -> None:
     """One line, at once."""
     print(text, flush=True)
-
-
-def duration(seconds: float) -> str:
-    """Time in the largest two units that a person would use."""
-    seconds = max(0, round(seconds))
-    if seconds < 60:
-        return f"{seconds} s"
-    minutes, seconds = divmod(seconds, 60)
-    if minutes < 60:
-        return f"{minutes} min {seconds:02d} s"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min"
 
 
 class Console:

@@ -143,15 +143,27 @@ class _FolderListener(Console):
         self._folder.note(to_epoch=epoch, train_seconds=round(self.train_seconds, 1))
 
 
-def analyse_run(path: str | Path) -> None:
-    """Study and report of the record in a folder, whoever wrote it."""
+def analyse_run(path: str | Path, leave_out: Sequence[int] | None = None) -> None:
+    """Study and report of the record in a folder, whoever wrote it.
+
+    Parameters
+    ----------
+    path : path
+        The folder that holds ``record.zarr``; a run.json beside it is not needed.
+    leave_out : sequence of int, optional
+        Members to do without; by default what the run's config says.
+    """
     about_file = Path(path) / "run.json"
     about = RunFolder(path).about if about_file.exists() else {}
-    analyse(Path(path), about, {}, ("study", "report"))
+    analyse(Path(path), about, {}, ("study", "report"), leave_out)
 
 
 def analyse(
-    path: Path, about: Mapping[str, Any], splits: Mapping[str, Split], stages: Sequence[str]
+    path: Path,
+    about: Mapping[str, Any],
+    splits: Mapping[str, Split],
+    stages: Sequence[str],
+    leave_out: Sequence[int] | None = None,
 ) -> None:
     """Tables, figures and the report of a run's record. Needs no JAX.
 
@@ -165,6 +177,8 @@ def analyse(
         The data, for the report's pictures; loaded as `about` says if empty.
     stages : sequence of str
         "study", "report", both or none.
+    leave_out : sequence of int, optional
+        Members to do without; by default what the config in `about` says.
     """
     if not stages:
         return
@@ -173,7 +187,8 @@ def analyse(
     from jagree.record import open_record
 
     record = open_record(path / "record.zarr")
-    leave_out = about.get("config", {}).get("study", {}).get("leave_out", ())
+    if leave_out is None:
+        leave_out = about.get("config", {}).get("study", {}).get("leave_out", ())
     table = studies.agreement_table(record, leave_out=leave_out)
     figure = figures.draw_agreement(table)
     if "study" in stages:

@@ -12,7 +12,16 @@ from jagree.data.split import Split
 from jagree.record import Recorder
 from tests.conftest import REPOSITORY
 
-ROOT = {"config", "configs", "registry", "seeds", "errors", "runfolder"}  # may be imported by any
+# May be imported by any.
+ROOT = {"config", "configs", "registry", "seeds", "errors", "runfolder", "words"}
+    "config",
+    "configs",
+    "registry",
+    "seeds",
+    "errors",
+    "runfolder",
+    "words",
+}  # may be imported by any
 ALLOWED = {
     "data": {"data"},
     "networks": {"networks"},

@@ -8,7 +8,7 @@ import pandas as pd
 
 from jagree.report.pictures import picture_uri
 from jagree.report.summary import counts
-from jagree.report.words import SPACE, adjective
+from jagree.words import SPACE, adjective
 
 SHOWN = 24  # of each kind: two to six rows of pictures, from desktop to phone
 TINY = 64  # pixels on the longer side: below the size of a picture on the page

@@ -13,7 +13,7 @@ import pandas as pd
 from jagree.report import summary, terms
 from jagree.report.examples import galleries
 from jagree.report.pictures import png_uri
-from jagree.report.words import duration, moment
+from jagree.words import duration, moment
 
 
 def write_report(

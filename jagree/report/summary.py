@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from jagree.report.words import TIMES, adjective, counted, enumeration, percent, points
+from jagree.words import TIMES, adjective, counted, enumeration, percent, points
 
 
 def title(about: Mapping[str, Any], agreement: pd.DataFrame) -> str:

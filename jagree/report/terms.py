@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
-from jagree.report.words import NO_VALUE, percent
+from jagree.words import NO_VALUE, percent
 
 
 def plain(value: float) -> str:

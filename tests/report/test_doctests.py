@@ -6,9 +6,9 @@ from types import ModuleType
 import pytest
 
 import jagree.report.terms
-import jagree.report.words
+import jagree.words
 
-MODULES = [jagree.report.terms, jagree.report.words]
+MODULES = [jagree.report.terms, jagree.words]
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda m: m.__name__)
