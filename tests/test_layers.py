@@ -14,14 +14,6 @@ from tests.conftest import REPOSITORY
 
 # May be imported by any.
 ROOT = {"config", "configs", "registry", "seeds", "errors", "runfolder", "words"}
-    "config",
-    "configs",
-    "registry",
-    "seeds",
-    "errors",
-    "runfolder",
-    "words",
-}  # may be imported by any
 ALLOWED = {
     "data": {"data"},
     "networks": {"networks"},
