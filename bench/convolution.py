@@ -27,7 +27,7 @@ FORMS = {"xla": layers.dense_convolution, "banded": layers.banded_convolution}
 STEPS = 10  # timed together
 
 
-def compiled(form: layers.Convolution):  # type: ignore[no-untyped-def]
+def compiled(form: layers.Convolution):
     """Training and evaluation of LeNet5 with that form, compiled; and its state."""
     layers.choose_convolution = lambda *_: form
     optimizer = optimizers.sgd(ConfigDict({"momentum": 0.9}))
@@ -49,7 +49,7 @@ def compiled(form: layers.Convolution):  # type: ignore[no-untyped-def]
     return calls
 
 
-def seconds(call) -> float:  # type: ignore[no-untyped-def]
+def seconds(call) -> float:
     """Time of one of `STEPS` calls."""
     started = time.perf_counter()
     for _ in range(STEPS):

@@ -20,8 +20,9 @@ if TYPE_CHECKING:  # training is imported by main alone, and late
 
 
 def say(text: str) -> None:
-    """One line, at once."""
-    print(text, flush=True)
+    """One line, at once, above the progress bar if there is one."""
+    tqdm.write(text, file=sys.stdout)
+    sys.stdout.flush()
 
 
 class Console:
@@ -62,8 +63,8 @@ class Console:
         todo = plan.last_epoch - plan.first_epoch + 1
         resumed = f" (epochs 1 to {plan.first_epoch - 1} are done)" if plan.first_epoch > 1 else ""
         say(
-            f"{todo} epochs of {plan.steps} steps, batch {config.batch_size}{resumed}; "
-            f"engine {plan.engine} on {plan.device} ({plan.reason}); compiling ..."
+            f"{todo} epochs of {plan.steps} steps, batch {config.batch_size}{resumed}\n"
+            f"engine {plan.engine} on {plan.device}: {plan.reason}\ncompiling ..."
         )
 
     def stepped(self, epoch: int, steps: int) -> None:
@@ -98,7 +99,7 @@ class Console:
         judged = len(self._splits["test"]) + (train if config.recording.mode == "epoch_end" else 0)
         epochs = plan.last_epoch - plan.first_epoch + 1
         seconds = per_step * plan.steps * (1 + judged / train / 3) * epochs
-        say(f"{images:,.0f} images/s over all members; about {duration(seconds)} to go")
+        say(f"{images:,.0f} images/s over all members; about {duration(round(seconds))} to go")
 
     def recorded(self, epoch: int, fields: Fields, seconds: float) -> None:
         """One line per epoch, and a line for each member that has just diverged."""
@@ -115,7 +116,7 @@ class Console:
         left = (self._config.epochs - epoch) * (seconds - self._compiling)
         columns.append(f"{seconds:6.1f} s")
         if 0 < epoch < self._config.epochs:
-            columns[-1] += f", {duration(left)} left"
+            columns[-1] += f", {duration(round(left))} left"
         say("  ".join(columns))
         self._compiling = 0.0
         self._name_diverged(epoch, fields)

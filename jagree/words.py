@@ -44,13 +44,13 @@ def enumeration(parts: list[str]) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds in the units that suit.
+    """Seconds in the units that suit; a whole number of them without decimals.
 
-    >>> duration(45.25), duration(93.1), duration(7325)
-    ('45.2 s', '1 min 33 s', '2 h 2 min')
+    >>> duration(45.25), duration(45), duration(93.1), duration(7325)
+    ('45.2 s', '45 s', '1 min 33 s', '2 h 2 min')
     """
     if seconds < 60:
-        return f"{seconds:.1f} s"
+        return f"{seconds} s" if isinstance(seconds, int) else f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
         return f"{minutes} min {rest} s"

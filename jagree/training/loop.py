@@ -20,6 +20,7 @@ from jagree.training.feed import ResidentFeed
 from jagree.training.optimizers import Hyper
 from jagree.training.state import init_members, parameter_count
 from jagree.training.steps import Learner
+from jagree.training.tasks import Outcome
 
 Fields = dict[str, dict[str, np.ndarray]]  # split -> variable -> [K, N] or [K]
 
@@ -191,11 +192,7 @@ class Trainer:
             nonlocal loss
             loss += trained.loss.astype(np.float64).sum(1) * index.shape[2]
             if trained.outcome is not None:
-                flat = {
-                    name: values.reshape(len(values), -1, *values.shape[3:])
-                    for name, values in trained.outcome._asdict().items()
-                }
-                assembly.put(index.reshape(len(index), -1), flat)
+                assembly.put(index.reshape(len(index), -1), _by_example(trained.outcome))
             listener.stepped(epoch, index.shape[1])
 
         step = 0
@@ -244,10 +241,13 @@ class Trainer:
             for index, mask in feed.eval_batches()
         ]
         for index, result in results:
-            outcome = self.ensemble.gather(result)
-            fields = {
-                field: values.reshape(len(values), -1, *values.shape[3:])
-                for field, values in outcome._asdict().items()
-            }
-            assembly.put(index.reshape(-1), fields)
+            assembly.put(index.reshape(-1), _by_example(self.ensemble.gather(result)))
         return assembly.finish()
+
+
+def _by_example(outcome: Outcome) -> dict[str, np.ndarray]:
+    """The variables of S batches [K, S, B, ...] as [K, S * B, ...]."""
+    return {
+        name: values.reshape(len(values), -1, *values.shape[3:])
+        for name, values in outcome._asdict().items()
+    }
