@@ -51,7 +51,7 @@ def get_config() -> ConfigDict:
     config.training = ConfigDict()
     config.training.engine = "auto"  # vmap (stacked members), loop (in turn), auto by the device
     config.training.steps_per_dispatch = 0  # 0: by the device, 1 on a CPU and 100 elsewhere
-    config.training.eval_batch_size = 500  # examples; changes speed and memory, not results
+    config.training.eval_batch_size = 0  # examples; 0: by the device, 125 on a CPU, else 1,000
     config.training.checkpoint_every = 1  # epochs; a killed run repeats at most so many
 
     config.study = ConfigDict()

@@ -18,7 +18,6 @@ _POSITIVE = (
     "members",
     "epochs",
     "batch_size",
-    "training.eval_batch_size",
     "training.checkpoint_every",
 )
 _NOT_NEGATIVE = (
@@ -30,6 +29,7 @@ _NOT_NEGATIVE = (
     "optimizer.weight_decay",
     "schedule.final_learning_rate",
     "training.steps_per_dispatch",
+    "training.eval_batch_size",
 )
 _REGISTERED = {
     "data.name": "source",

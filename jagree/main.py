@@ -25,8 +25,9 @@ _STAGES = flags.DEFINE_list("stages", list(stages.STAGES), "Which stages to run.
 def main(argv: Sequence[str]) -> int:
     """Run the stages that the flags ask for; the exit code."""
     if not flags.FLAGS["verbosity"].present:
-        # Orbax tells dozens of lines about each checkpoint; --verbosity=0 shows them.
-        logging.set_verbosity(logging.WARNING)
+        # Orbax tells dozens of lines about each checkpoint, and a thousand about each error that
+        # it then raises as well; --verbosity=0 shows them.
+        logging.set_verbosity(logging.FATAL)
     try:
         if len(argv) > 1:
             raise UsageError(f"unexpected argument '{argv[1]}'; flags begin with --")

@@ -54,10 +54,9 @@ def run(config: ConfigDict, workdir: str | Path, stages: Sequence[str], command:
     except BaseException as error:
         _note_end(folder, error)
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            done = folder.about.get("epochs_recorded", 0)
             raise UsageError(
-                f"the disk is full ({error}); what is recorded up to epoch {done} in "
-                f"'{folder.record}' is whole: make room, and the same command goes on"
+                f"the disk is full ({error.strerror}); {_recorded(folder)}: make room, and the "
+                "same command goes on"
             ) from error
         raise
     folder.end(outcome="done")
@@ -79,6 +78,19 @@ def _note_end(folder: RunFolder, error: BaseException) -> None:
         folder.end(outcome=f"{status}: {type(error).__name__}: {error}")
     except OSError:  # a full disk, say: the error that brought us here matters more
         pass
+
+
+def _recorded(folder: RunFolder) -> str:
+    """What of a run is safe, in a clause."""
+    from jagree.record import open_record
+
+    try:
+        epochs = next(iter(open_record(folder.record).values()))["epoch"].values.tolist()
+    except UsageError:  # not even the empty record was made
+        epochs = []
+    if not epochs:
+        return "nothing was recorded yet"
+    return f"the record '{folder.record}' is whole up to epoch {epochs[-1]}"
 
 
 def train(config: ConfigDict, splits: Mapping[str, Split], folder: RunFolder) -> None:

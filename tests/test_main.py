@@ -407,7 +407,9 @@ def test_a_full_disk_in_mid_run_keeps_the_complete_epochs(
 
     with monkeypatch.context() as patch:
         patch.setattr(Recorder, "append", fills)
-        with pytest.raises(UsageError, match=r"the disk is full .* up to epoch 1 .* make room"):
+        with pytest.raises(
+            UsageError, match=r"the disk is full .* is whole up to epoch 1: make room"
+        ):
             run(small, tmp_path / "run")
     record = open_record(tmp_path / "run/record.zarr")["train"]
     np.testing.assert_array_equal(record["epoch"], [1])

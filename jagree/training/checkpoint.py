@@ -1,5 +1,8 @@
 """Saving and restoring the training state, by Orbax."""
 
+import contextlib
+import errno
+import os
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -40,7 +43,9 @@ class Checkpoints:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._checkpointer.close()
+        # Orbax raises a failed save once more when it closes; the first time was enough.
+        with contextlib.suppress(ValueError) if error else contextlib.nullcontext():
+            self._checkpointer.close()
 
     @property
     def latest(self) -> int:
@@ -49,9 +54,22 @@ class Checkpoints:
         return newest.step if newest else 0
 
     def save(self, epoch: int, state: Any, *, last: bool) -> None:
-        """Save if the epoch is due, and the last one always; waits until it is on disk."""
-        if last or epoch % self.every == 0:
+        """Save if the epoch is due, and the last one always; waits until it is on disk.
+
+        Raises
+        ------
+        OSError
+            If the disk is full; the checkpoints before are as they were.
+        """
+        if not last and epoch % self.every:
+            return
+        try:
             self._checkpointer.save(epoch, state, force=True)
+        except ValueError as error:
+            # TensorStore's way of saying so; everybody else's is an OSError.
+            if "RESOURCE_EXHAUSTED" in str(error) and "No space left" in str(error):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+            raise
 
     def restore(self, like: Any) -> Any:
         """The newest state, with the shapes, types and devices of `like`.

@@ -145,16 +145,17 @@ class Trainer:
         self.ensemble = Ensemble(learner, states, engine=self._engine, with_outcome=self._online)
         self._schedule = registry.load("schedule", config.schedule.name)
         # A loop in the compiled program saves launches on an accelerator, but on a CPU it slows
-        # convolutions by an order of magnitude (jax#12868).
-        automatic = 1 if backend == "cpu" else 100
+        # convolutions by an order of magnitude (jax#12868). Large batches fill an accelerator, but
+        # fall out of a CPU's caches (bench/convolution.py).
+        steps, eval_batch_size = (1, 125) if backend == "cpu" else (100, 1_000)
         self.feeds = {
             name: ResidentFeed(
                 split,
                 members=config.members,
                 seed=config.seed,
                 batch_size=config.batch_size,
-                eval_batch_size=config.training.eval_batch_size,
-                steps_per_dispatch=config.training.steps_per_dispatch or automatic,
+                eval_batch_size=config.training.eval_batch_size or eval_batch_size,
+                steps_per_dispatch=config.training.steps_per_dispatch or steps,
             )
             for name, split in splits.items()
         }
