@@ -1,0 +1,72 @@
+import errno
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jagree.errors import UsageError
+from jagree.training.checkpoint import Checkpoints
+from jagree.training.state import MemberState
+
+
+def make_state(value: float, features: int = 2) -> MemberState:
+    kernel = jnp.full((3, features), value)
+    return MemberState({"kernel": kernel}, {}, (({"trace": kernel + 1},), ()))
+
+
+def test_what_is_saved_is_restored_to_the_bit(tmp_path: Path) -> None:
+    with Checkpoints(tmp_path, every=1) as checkpoints:
+        assert checkpoints.latest == 0
+        for epoch in (1, 2, 3):
+            checkpoints.save(epoch, make_state(epoch / 3), last=False)
+    with Checkpoints(tmp_path, every=1) as checkpoints:
+        assert checkpoints.latest == 3
+        restored = checkpoints.restore(make_state(0.0))
+    jax.tree.map(np.testing.assert_array_equal, restored, make_state(1.0))
+    assert jax.tree.structure(restored) == jax.tree.structure(make_state(0.0))
+
+
+def test_only_the_due_epochs_and_the_last_are_saved(tmp_path: Path) -> None:
+    with Checkpoints(tmp_path, every=3) as checkpoints:
+        saved = []
+        for epoch in range(1, 9):
+            checkpoints.save(epoch, make_state(epoch), last=epoch == 8)
+            saved.append(checkpoints.latest)
+    assert saved == [0, 0, 3, 3, 3, 6, 6, 8]
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (make_state(0.0, features=5), r"'opt_state/0/0/trace' is \(3, 2\) there and \(3, 5\) here"),
+        (
+            make_state(0.0)._replace(batch_stats={"mean": jnp.zeros(2)}),
+            "'batch_stats/mean' is miss",
+        ),
+    ],
+)
+def test_a_checkpoint_that_does_not_fit_is_said_in_our_words(
+    tmp_path: Path, other: MemberState, message: str
+) -> None:
+    with Checkpoints(tmp_path, every=1) as checkpoints:
+        checkpoints.save(1, make_state(1.0), last=True)
+        with pytest.raises(UsageError, match=message):
+            checkpoints.restore(other)
+
+
+def test_a_full_disk_is_the_same_error_from_tensorstore_as_from_anybody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = "RESOURCE_EXHAUSTED: Failed to write 9 bytes: No space left on device"
+    with Checkpoints(tmp_path, every=1) as checkpoints:
+        for text, expected in ((said, OSError), ("INVALID_ARGUMENT: other", ValueError)):
+
+            def fail(*_: object, text: str = text, **__: object) -> None:
+                raise ValueError(text)
+
+            monkeypatch.setattr(checkpoints._checkpointer, "save", fail)
+            with pytest.raises(expected) as caught:
+                checkpoints.save(1, make_state(1.0), last=True)
+            assert getattr(caught.value, "errno", None) in (None, errno.ENOSPC)
