@@ -1,6 +1,7 @@
 import dataclasses
 import errno
 import hashlib
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -128,14 +129,18 @@ def test_values_beyond_half_precision_stay_finite(recorder: Recorder) -> None:
 
 
 class FullDisk:
-    """Makes the n-th write to a store fail as a full disk does."""
+    """Lets `writes` writes to a store pass and fails the next as a full disk does.
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, writes: int) -> None:
+    All further ones fail, too, or with `once` none of them: somebody made room.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, writes: int, *, once: bool = False) -> None:
         self.left = writes
         real = zarr.storage.LocalStore.set
 
         async def limited(store: object, key: str, *args: object, **kwargs: object) -> None:
             if self.left == 0:
+                self.left -= once
                 raise OSError(errno.ENOSPC, "No space left on device")
             self.left -= 1
             await real(store, key, *args, **kwargs)  # type: ignore[arg-type]
@@ -171,6 +176,39 @@ def test_a_disk_that_fills_at_any_write_leaves_the_committed_epochs(tmp_path: Pa
         np.testing.assert_array_equal(
             open_record(path)["test"]["prediction"].values[1], make_fields(2)["test"]["prediction"]
         )
+
+
+def test_after_a_passing_failure_plain_xarray_reads_the_committed_epochs(tmp_path: Path) -> None:
+    for allowed in range(writes_of_an_append(tmp_path)):
+        recorder = make_recorder(tmp_path / f"{allowed}.zarr")
+        recorder.append(1, make_fields(1))
+        with pytest.MonkeyPatch.context() as patch:
+            FullDisk(patch, allowed, once=True)
+            with pytest.raises(OSError, match="No space left"):
+                recorder.append(2, make_fields(2))
+        for name in N:
+            split = xr.open_zarr(recorder.path, group=name, consolidated=False)
+            np.testing.assert_array_equal(split["epoch"], [1])
+        recorder.append(2, make_fields(2))
+        assert recorder.epochs == [1, 2]
+
+
+def test_a_rewind_that_is_stopped_at_any_write_leaves_whole_epochs(tmp_path: Path) -> None:
+    whole = make_recorder(tmp_path / "whole.zarr")
+    for epoch in (1, 2, 3):
+        whole.append(epoch, make_fields(epoch))
+    before = open_record(whole.path)["train"].load()
+    for allowed in range(12):
+        path = tmp_path / f"{allowed}.zarr"
+        shutil.copytree(whole.path, path)
+        recorder = Recorder(path)
+        with pytest.MonkeyPatch.context() as patch:
+            FullDisk(patch, allowed)
+            with pytest.raises(OSError, match="No space left"):
+                recorder.rewind(1)
+        found = open_record(path)["train"].load()
+        assert found.sizes["epoch"] in (1, 3)
+        xr.testing.assert_identical(found, before.isel(epoch=slice(0, found.sizes["epoch"])))
 
 
 def test_a_disk_that_fills_among_the_chunks_leaves_plain_xarray_readable(

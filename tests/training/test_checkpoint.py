@@ -21,6 +21,9 @@ def test_what_is_saved_is_restored_to_the_bit(tmp_path: Path) -> None:
         assert checkpoints.latest == 0
         for epoch in (1, 2, 3):
             checkpoints.save(epoch, make_state(epoch / 3), last=False)
+    kept = {p.name for p in tmp_path.iterdir()}
+    assert {"2", "3"} <= kept  # the one before, in case the last is found broken
+    assert "1" not in kept
     with Checkpoints(tmp_path, every=1) as checkpoints:
         assert checkpoints.latest == 3
         restored = checkpoints.restore(make_state(0.0))

@@ -1,9 +1,110 @@
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
+import jax
+import jax.numpy as jnp
+import numpy as np
 import pytest
+from ml_collections import ConfigDict
 
+from jagree import data, registry
 from jagree.errors import UsageError
+from jagree.networks.lenet5 import LeNet5
+from jagree.record import Recorder, open_record
+from jagree.training import loop, optimizers, tasks
+from jagree.training.checkpoint import Checkpoints
+from jagree.training.feed import shuffle
 from jagree.training.loop import resume_point
+from jagree.training.optimizers import Hyper
+from jagree.training.state import init_members
+from jagree.training.steps import Learner, eval_step, train_step
+
+
+def ramp(initial: float, epoch: int, epochs: int, steps: int, options: Any) -> np.ndarray:
+    """A schedule in which no two steps of a run have the same rate."""
+    return initial * (1 + np.arange(epoch * steps, (epoch + 1) * steps)) / (epochs * steps)
+
+
+class Ears:
+    """A listener that remembers."""
+
+    def __init__(self) -> None:
+        self.steps: list[tuple[int, int]] = []
+        self.epochs: list[int] = []
+
+    def planned(self, plan: loop.Plan) -> None:
+        self.plan = plan
+
+    def stepped(self, epoch: int, steps: int) -> None:
+        self.steps.append((epoch, steps))
+
+    def recorded(self, epoch: int, fields: loop.Fields, seconds: float) -> None:
+        self.epochs.append(epoch)
+
+
+def alone(config: ConfigDict, splits: dict[str, data.Split], member: int):
+    """The slow, obvious twin of a run: one member, (loss, predictions by split) of each epoch."""
+    optimizer = optimizers.sgd(config.optimizer)
+    learner = Learner(LeNet5(classes=10), tasks.SINGLE_LABEL, optimizer)
+    state = init_members(
+        learner.network, optimizer, (32, 32, 3), seed=config.seed, members=config.members
+    )[member]
+    train = jax.jit(lambda *a: train_step(learner, *a))
+    arrays = {n: (jnp.array(s.image), jnp.array(s.label)) for n, s in splits.items()}
+    image, label = arrays["train"]
+    n, batch = len(image), config.batch_size
+    steps = -(-n // batch)
+    for epoch in range(1, config.epochs + 1):
+        order = shuffle(n, seed=config.seed, member=member, epoch=epoch)
+        total = 0.0
+        for step in range(steps):
+            index = order[step * batch : (step + 1) * batch]
+            done = (epoch - 1) * steps + step
+            rate = config.per_member.learning_rate[member] * (1 + done) / (config.epochs * steps)
+            hyper = Hyper(np.float32(rate), np.float32(config.per_member.weight_decay[member]))
+            state, loss, _ = train(state, image[index], label[index], hyper)
+            total += float(loss) * len(index)
+        predictions = {s: eval_step(learner, state, *a).prediction for s, a in arrays.items()}
+        yield total / n, predictions
+
+
+def test_a_run_is_what_its_members_do_alone(
+    small: ConfigDict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(registry.TABLE["schedule"], "ramp", "tests.training.test_loop:ramp")
+    small.schedule.name = "ramp"
+    small.seed = 7
+    small.training.steps_per_dispatch = 2
+    small.per_member.learning_rate = (0.02, 0.05, 0.03)
+    small.per_member.weight_decay = (0.0, 0.05, 5e-4)
+    splits = data.load(small.data)
+    recorder = Recorder.create(
+        tmp_path / "record.zarr",
+        splits,
+        networks=["lenet5"] * 3,
+        seed=7,
+        correctness="single_label",
+        recording=dict.fromkeys(splits, "epoch_end"),
+        data="controlled",
+    )
+    ears = Ears()
+    with Checkpoints(tmp_path / "checkpoints", every=5) as checkpoints:
+        loop.train(small, splits, recorder, checkpoints, ears)
+        assert checkpoints.latest == 2  # the last one, due or not
+    # 160 examples in batches of 48: three full ones, at most two a dispatch, and one of 16.
+    assert ears.steps == [(1, 2), (1, 1), (1, 1), (2, 2), (2, 1), (2, 1)]
+    assert ears.epochs == [1, 2]
+    assert (ears.plan.steps, ears.plan.first_epoch, ears.plan.last_epoch) == (4, 1, 2)
+    assert ears.plan.parameters == 62_290
+    record = open_record(tmp_path / "record.zarr")
+    for member in range(3):
+        for position, (loss, predictions) in enumerate(alone(small, splits, member)):
+            found = record["train"]["loss"].values[position, member]
+            np.testing.assert_allclose(found, loss, rtol=1e-4)
+            for name, prediction in predictions.items():
+                ours = record[name]["prediction"].values[position, member]
+                np.testing.assert_array_equal(ours, prediction)
 
 
 class FakeRecorder:
