@@ -77,10 +77,16 @@ class Checkpoints:
         Raises
         ------
         UsageError
-            If the checkpoint's arrays differ from those of `like` in name or shape.
+            If the checkpoint's arrays differ from those of `like` in name or shape, or it cannot
+            be read.
         """
-        saved = self._checkpointer.metadata(self.latest).metadata
+        try:
+            saved = self._checkpointer.metadata(self.latest).metadata
+        except Exception as error:
+            raise self._damaged() from error
         found, expected = _shapes(saved), _shapes(like)
+        if not found:
+            raise self._damaged()
         if found != expected:
             name = sorted(set(found.items()) ^ set(expected.items()))[0][0]
             raise UsageError(
@@ -91,7 +97,16 @@ class Checkpoints:
         abstract = jax.tree.map(
             lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), like
         )
-        return self._checkpointer.load(self.latest, abstract)
+        try:
+            return self._checkpointer.load(self.latest, abstract)
+        except Exception as error:  # its names and shapes fit, so whatever it is, it is damage
+            raise self._damaged() from error
+
+    def _damaged(self) -> UsageError:
+        return UsageError(
+            f"the checkpoint '{self._folder / str(self.latest)}' is damaged and cannot be read; "
+            "delete it to go on from the one before"
+        )
 
 
 def _shapes(tree: Any) -> dict[str, tuple[int, ...]]:

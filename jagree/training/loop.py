@@ -97,12 +97,14 @@ def resume_point(recorder: Recorder, checkpoints: Checkpoints) -> int:
     """The epoch to go on after; cuts from the record what was recorded after that checkpoint.
 
     An epoch is recorded before its checkpoint is written, so a killed run may have recorded up to
-    `checkpoints.every` epochs more than it saved. They are trained again, so that the record is
-    that of one run of the weights, not of two.
+    `checkpoints.every` epochs more than it saved, and twice as many if the newest of its two
+    checkpoints was damaged and deleted. They are trained again, so that the record is that of one
+    run of the weights, not of two.
     """
     saved = checkpoints.latest
     recorded = recorder.epochs[-1] if recorder.epochs else 0
-    if saved > recorded or recorded - saved > checkpoints.every:
+    at_most = 2 * checkpoints.every if saved else checkpoints.every
+    if saved > recorded or recorded - saved > at_most:
         raise UsageError(
             f"the record '{recorder.path}' ends with epoch {recorded}, but the newest checkpoint "
             f"is of epoch {saved}: they are not of one run, or checkpoints were lost; put the "

@@ -1,4 +1,5 @@
 import errno
+import shutil
 from pathlib import Path
 
 import jax
@@ -57,6 +58,24 @@ def test_a_checkpoint_that_does_not_fit_is_said_in_our_words(
         checkpoints.save(1, make_state(1.0), last=True)
         with pytest.raises(UsageError, match=message):
             checkpoints.restore(other)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "missing", "empty"])
+def test_a_damaged_checkpoint_is_named_with_the_remedy(tmp_path: Path, damage: str) -> None:
+    with Checkpoints(tmp_path, every=1) as checkpoints:
+        for epoch in (1, 2):
+            checkpoints.save(epoch, make_state(epoch), last=False)
+    if damage == "empty":
+        shutil.rmtree(tmp_path / "2/state")
+    for file in tmp_path.glob("2/state/**/d/*"):
+        file.write_bytes(file.read_bytes()[:9]) if damage == "truncated" else file.unlink()
+    remedy = r"2' is damaged .* delete it to go on from the one before"
+    with Checkpoints(tmp_path, every=1) as checkpoints, pytest.raises(UsageError, match=remedy):
+        checkpoints.restore(make_state(0.0))
+    shutil.rmtree(tmp_path / "2")
+    with Checkpoints(tmp_path, every=1) as checkpoints:
+        restored = checkpoints.restore(make_state(0.0))
+    jax.tree.map(np.testing.assert_array_equal, restored, make_state(1.0))
 
 
 def test_a_full_disk_is_the_same_error_from_tensorstore_as_from_anybody(

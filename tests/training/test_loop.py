@@ -127,6 +127,7 @@ class FakeRecorder:
         ([1, 2], 2, 1, [1, 2]),
         ([1, 2, 3], 2, 1, [1, 2]),
         ([1, 2, 3, 4], 2, 2, [1, 2]),
+        ([1, 2, 3, 4], 2, 1, [1, 2]),  # the checkpoint of epoch 3 was damaged
         ([0, 1, 2, 3], 2, 1, [0, 1, 2]),
     ],
 )
@@ -140,7 +141,8 @@ def test_the_record_is_cut_to_the_checkpoint(
 
 
 @pytest.mark.parametrize(
-    ("recorded", "saved", "every"), [([1], 2, 1), ([], 1, 1), ([1, 2], 0, 1), ([1, 2, 3], 0, 2)]
+    ("recorded", "saved", "every"),
+    [([1], 2, 1), ([], 1, 1), ([1, 2], 0, 1), ([1, 2, 3], 0, 2), ([1, 2, 3, 4], 1, 1)],
 )
 def test_a_record_that_the_checkpoint_cannot_account_for_is_not_touched(
     recorded: list[int], saved: int, every: int
