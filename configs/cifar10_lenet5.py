@@ -2,8 +2,9 @@
 
 Command:  python -m jagree.main --config=configs/cifar10_lenet5.py
 Shows:    agreement of a simple network, train and test
-Expect:   TODO
-Time:     TODO
+Expect:   epoch 3 of 3: train accuracy 62 %, agreement 45 % (chance 10 %), test 59 %, 42 % (7 %);
+          all 60 epochs have not been run yet
+Time:     one minute an epoch on two CPU cores; not yet measured on an accelerator
 """
 
 from ml_collections import ConfigDict

@@ -2,8 +2,9 @@
 
 Command:  python -m jagree.main --config=configs/quickstart.py
 Shows:    the layout of paper fig. 2a, on synthetic images whose difficulty has known causes
-Expect:   TODO
-Time:     TODO
+Expect:   epoch 5: train accuracy 69 %, agreement 41 % (chance 16 %); epoch 12: 90 %, 78 % (59 %),
+          test 68 %, 53 % (15 %)
+Time:     80 s to 130 s on two CPU cores (three runs, some beside other work)
 """
 
 from ml_collections import ConfigDict

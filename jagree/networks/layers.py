@@ -30,7 +30,7 @@ def banded_convolution(
     """The same as one matrix product: along the width, a convolution is a banded matrix.
 
     The band is mostly zeros, so this does about W / w times the arithmetic; on small, narrow maps
-    a CPU still finishes it in less than half the time of a convolution (bench/convolution.py).
+    a CPU still trains with it nearly twice as fast (bench/convolution.py, docs/decisions.md).
     """
     height, width, channels, features = kernel.shape
     rows, columns = image.shape[1] - height + 1, image.shape[2] - width + 1
