@@ -21,6 +21,7 @@ CASES = [
     ("study.leave_out", (0, 1, 2, 3, 4), "leaves no member to study"),
     ("name", "a/b", "usable as the name of a folder"),
     ("name", "", "usable as the name of a folder"),
+    ("training.eval_batch_size", -1, "training.eval_batch_size must be 0 or more"),
     ("training.checkpoint_every", 0, "training.checkpoint_every must be 1 or more"),
 ]
 
@@ -67,6 +68,13 @@ def test_differences_name_what_may_not_change_and_ignore_what_may() -> None:
     new.training.engine = "vmap"
     new.data.dir = "elsewhere"
     assert rules.differences(old.to_dict(), new.to_dict()) == []
+    new.study.leave_out = (1,)
+    assert rules.differences(old.to_dict(), new.to_dict()) == []
+    new.recording.mode = "online"
+    assert rules.differences(old.to_dict(), new.to_dict()) == [
+        "recording.mode is 'online', was 'epoch_end'"
+    ]
+    new.recording.mode = "epoch_end"
     new.optimizer.learning_rate = 0.2
     assert rules.differences(old.to_dict(), new.to_dict()) == [
         "optimizer.learning_rate is 0.2, was 0.1"

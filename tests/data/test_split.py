@@ -35,6 +35,8 @@ def test_the_true_label_is_the_label_unless_given() -> None:
         ({"image": np.zeros((4, 2, 2, 3))}, ValueError, r"uint8 \[N, H, W, 3\], not float64"),
         ({"image": np.zeros((4, 2, 2), np.uint8)}, ValueError, r"uint8 \[N, H, W, 3\]"),
         ({"label": np.zeros((4, 3), bool)}, ValueError, r"bool \[N, 2\]"),
+        ({"label": np.zeros((4, 2), int)}, ValueError, r"bool \[N, 2\]"),
+        ({"true_label": np.array([0, 1, 2, 0])}, UsageError, "example 'e2' has 2"),
         (
             {"metadata": {"size": Column(np.arange(3), "", "")}},
             ValueError,
@@ -55,7 +57,8 @@ def test_the_fingerprint_is_of_ids_true_labels_and_pixels() -> None:
     swapped = split.label[::-1].copy()
     other_id = split.id.copy()
     other_id[3] = "e9"
-    for changed in ({"image": image}, {"true_label": swapped}, {"id": other_id}):
+    tall = split.image.reshape(4, 4, 1, 3)  # the same bytes
+    for changed in ({"image": image}, {"true_label": swapped}, {"id": other_id}, {"image": tall}):
         assert dataclasses.replace(split, **changed).fingerprint != split.fingerprint
 
 
@@ -67,6 +70,9 @@ def test_the_fingerprint_ignores_label_noise_and_label_width() -> None:
 
 
 def test_the_first_examples_and_their_metadata() -> None:
+    noisy = make(true_label=np.array([1, 1, 0, 0]))
+    np.testing.assert_array_equal(take_first(noisy, 3).true_label, [1, 1, 0])
+    np.testing.assert_array_equal(take_first(noisy, 3).label, [0, 1, 0])
     part = take_first(make(), 3)
     np.testing.assert_array_equal(part.id, ["e0", "e1", "e2"])
     np.testing.assert_array_equal(part.image, make().image[:3])

@@ -14,11 +14,16 @@ K = 3
 
 def make_splits(multi_label: bool = False) -> dict[str, Split]:
     rng = np.random.default_rng(1)
+
+    def labels(n: int) -> np.ndarray:
+        return rng.random((n, 3)) < 0.5 if multi_label else rng.integers(0, 3, n, np.int32)
+
     return {
         name: Split(
             name=name,
             id=np.array([f"{name}_{i}" for i in range(n)]),
-            label=rng.random((n, 3)) < 0.5 if multi_label else rng.integers(0, 3, n, np.int32),
+            label=labels(n),
+            true_label=labels(n),
             image=rng.integers(0, 255, (n, 2, 2, 3), np.uint8),
             class_names=("a", "b", "c"),
         )

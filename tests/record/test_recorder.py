@@ -43,11 +43,15 @@ def test_the_public_interface_is_plain_xarray(recorder: Recorder) -> None:
     }  # fmt: skip
     np.testing.assert_array_equal(split["id"], examples.id)
     np.testing.assert_array_equal(split["label"], examples.label)
+    np.testing.assert_array_equal(split["true_label"], examples.true_label)
+    assert not np.array_equal(examples.true_label, examples.label)
     np.testing.assert_array_equal(split["network"], ["lenet5"] * K)
     np.testing.assert_array_equal(split["seed"], [5] * K)
     np.testing.assert_array_equal(split["member"], range(K))
     assert split.attrs["class_names"] == ["a", "b", "c"]
     assert split.attrs["recording"] == "online"
+    assert split.attrs["data"] == "toy"
+    assert split.attrs["split"] == "train"
     assert split.attrs["fingerprint"] == examples.fingerprint
     assert split["margin"].attrs["units"] == "logit"
 
@@ -292,6 +296,14 @@ def test_create_replaces_nothing_that_is_not_debris(tmp_path: Path) -> None:
         with pytest.raises(UsageError, match=f"{name}' exists already; nothing was changed"):
             make_recorder(tmp_path / name)
     assert digest(tmp_path) == before
+
+
+def test_what_a_killed_write_left_is_swept_away(recorder: Recorder) -> None:
+    debris = recorder.path / "train/prediction/c/0/0/0.abc.partial"
+    debris.parent.mkdir(parents=True)
+    debris.write_text("half")
+    Recorder(recorder.path)
+    assert not debris.exists()
 
 
 def test_other_data_is_refused(recorder: Recorder) -> None:
