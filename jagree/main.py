@@ -64,6 +64,10 @@ def parse(argv: Sequence[str]) -> list[str]:
         return flags.FLAGS(argv)
     except (UsageError, flags.Error) as error:
         sys.exit(fail(str(error)))
+    except AttributeError as error:
+        if "get_config" not in str(error):
+            raise
+        sys.exit(fail("the config file has no function get_config(); see configs/quickstart.py"))
 
 
 def run() -> None:

@@ -87,7 +87,8 @@ class RunFolder:
         Raises
         ------
         UsageError
-            If the folder cannot be written, or another process is at work in it.
+            If the folder cannot be written, another process is at work in it, or it has come to
+            belong to another config since it was looked at.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -104,7 +105,13 @@ class RunFolder:
                 f"cannot write to the run folder '{self.path}' ({error.strerror}); choose another "
                 "--workdir"
             ) from error
-        self.about = {"name": config["name"], **self._read(), "config": config}
+        self.about = self._read()
+        try:
+            self.check_config(config)
+        except UsageError:
+            self._lock.close()
+            raise
+        self.about = {"name": config["name"], **self.about, "config": config}
         self.about.setdefault("status", "new")
         invocation = {"command": command, "started": _now(), "ended": None, "versions": versions()}
         self.about.setdefault("invocations", []).append(invocation)

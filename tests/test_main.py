@@ -270,6 +270,10 @@ def test_control_c_says_how_to_go_on(tmp_path: Path) -> None:
 GARBAGE = {
     "no config": ([], "say which experiment: --config=configs/quickstart.py"),
     "no such config": (["--config=configs/nothing.py"], "no config file 'configs/nothing.py'"),
+    "config without a config": (
+        ["--config={tmp}/empty.py"],
+        "the config file has no function get_config(); see configs/quickstart.py",
+    ),
     "unknown flag": (["--config={quickstart}", "--wordkir=x"], "Unknown command line flag"),
     "unknown field": (
         ["--config={quickstart}", "--config.optimizer.learningrate=1"],
@@ -315,6 +319,7 @@ GARBAGE = {
 @pytest.mark.parametrize("case", GARBAGE)
 def test_garbage_is_refused_in_one_clear_sentence(case: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("kept")
+    (tmp_path / "empty.py").write_text("")
     (tmp_path / "foreign").mkdir()
     (tmp_path / "foreign/thesis.tex").write_text("kept")
     before = sorted(tmp_path.rglob("*"))
@@ -380,6 +385,21 @@ def test_two_at_work_in_one_folder(small: ConfigDict, tmp_path: Path) -> None:
     assert len(json.loads((tmp_path / "run/run.json").read_text())["invocations"]) == 1
     first.end()
     run(small, tmp_path / "run")
+
+
+def test_a_folder_taken_by_another_config_while_the_data_was_loaded(
+    small: ConfigDict, tmp_path: Path
+) -> None:
+    from jagree.runfolder import RunFolder
+
+    late = RunFolder(tmp_path / "run")
+    late.check_config(small.to_dict())
+    run(small, tmp_path / "run")
+    before = digest(tmp_path / "run")
+    small.seed = 7
+    with pytest.raises(UsageError, match="seed is 7, was 0"):
+        late.begin(small.to_dict(), "the late one")
+    assert digest(tmp_path / "run") == before
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
