@@ -1,0 +1,1 @@
+"""Image statistics: NumPy in, numbers out; no JAX."""
