@@ -13,8 +13,7 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     be written to (a read-only installation without a home), each process compiles its own.
     Strict IEEE arithmetic: results must not depend on how a loop is vectorised.
     """
-    options = {"nogil": True, "fastmath": False}
     try:
-        return numba.njit(cache=True, **options)(function)
+        return numba.njit(function, cache=True, nogil=True)
     except RuntimeError:  # no place to cache
-        return numba.njit(**options)(function)
+        return numba.njit(function, nogil=True)
