@@ -21,6 +21,7 @@ def get_config() -> ConfigDict:
     config.data = ConfigDict()
     config.data.name = "controlled"
     config.data.dir = ""  # TFDS folder; "": TFDS_DATA_DIR or ~/tensorflow_datasets
+    config.data.cifar10h = ""  # cifar10h-probs.npy, of what people see in CIFAR-10's test images
     config.data.seed = 0  # of synthetic images; not of the training
     config.data.train_size = 5_000  # the first so many examples; 0: all (if the set has an end)
     config.data.test_size = 1_000  # the same for the test split
@@ -53,6 +54,32 @@ def get_config() -> ConfigDict:
     config.training.steps_per_dispatch = 0  # 0: by the device, 1 on a CPU and 100 elsewhere
     config.training.eval_batch_size = 0  # examples; 0: by the device, 125 on a CPU, else 1,000
     config.training.checkpoint_every = 1  # epochs; a killed run repeats at most so many
+
+    # Measured once per data set and settings, and found again by other runs beside this one.
+    config.statistics = ConfigDict()
+    config.statistics.names = (
+        "entropy",
+        "entropy_uint8",
+        "dct_share",
+        "dct_share_ac",
+        "segments",
+        "gradient_strength",
+        "edge_strength",
+    )
+    config.statistics.dir = ""  # where they are kept; "": the folder statistics beside the run's
+    config.statistics.workers = 0  # processes; 0: one per core
+    config.statistics.jpeg75 = False  # as JPEG, quality 75: what the authors measured on CIFAR-10
+    config.statistics.resize = (
+        0  # pixels, to a square; 0: the original size. The paper's ImageNet: 128
+    )
+    config.statistics.resized = ("entropy", "entropy_uint8", "dct_share", "dct_share_ac")
+    config.statistics.edges = ConfigDict()
+    config.statistics.edges.preset = (
+        "speedy"  # or accurate_low_res, which takes several times longer
+    )
+    config.statistics.edges.seed = 0  # with an image's id it decides what is drawn at random
+    config.statistics.edges.repeats = 1  # seeds that are averaged; 1 as in the paper
+    config.statistics.edges.examples = 0  # measure only so many, drawn at random; 0: all
 
     config.study = ConfigDict()
     config.study.leave_out = ()  # members that tables and figures do without; say, diverged ones

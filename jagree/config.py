@@ -12,13 +12,14 @@ from jagree.errors import UsageError
 RECORDING_MODES = ("epoch_end", "online")
 
 # Fields that say how, not what: they may change between a run and its resumption.
-MAY_CHANGE = ("data.dir", "training.", "study.")
+MAY_CHANGE = ("data.dir", "data.cifar10h", "training.", "statistics.", "study.")
 
 _POSITIVE = (
     "members",
     "epochs",
     "batch_size",
     "training.checkpoint_every",
+    "statistics.edges.repeats",
 )
 _NOT_NEGATIVE = (
     "seed",
@@ -30,6 +31,10 @@ _NOT_NEGATIVE = (
     "schedule.final_learning_rate",
     "training.steps_per_dispatch",
     "training.eval_batch_size",
+    "statistics.workers",
+    "statistics.resize",
+    "statistics.edges.seed",
+    "statistics.edges.examples",
 )
 _REGISTERED = {
     "data.name": "source",
@@ -37,6 +42,7 @@ _REGISTERED = {
     "task": "task",
     "optimizer.name": "optimizer",
     "schedule.name": "schedule",
+    "statistics.edges.preset": "edge_preset",
 }
 
 
@@ -72,6 +78,16 @@ def check(config: ConfigDict) -> None:
     _check_name(config.name)
     _check_per_member(config)
     _check_leave_out(config.study.leave_out, config.members)
+    check_statistics(config.statistics)
+
+
+def check_statistics(options: ConfigDict) -> None:
+    """The rules within ``config.statistics`` that concern several values."""
+    for field in ("names", "resized"):
+        for name in options[field]:
+            registry.check("statistic", name)
+    if len(set(options.names)) < len(options.names):
+        raise UsageError(f"statistics.names has a name twice: {', '.join(options.names)}")
 
 
 def _defaults() -> ConfigDict:

@@ -15,6 +15,19 @@ TABLE: dict[str, dict[str, str]] = {
     "network": {
         "lenet5": "jagree.networks.lenet5:LeNet5",
     },
+    "statistic": {
+        "entropy": "jagree.statistics.catalogue:ENTROPY",
+        "entropy_uint8": "jagree.statistics.catalogue:ENTROPY_UINT8",
+        "dct_share": "jagree.statistics.catalogue:DCT_SHARE",
+        "dct_share_ac": "jagree.statistics.catalogue:DCT_SHARE_AC",
+        "segments": "jagree.statistics.catalogue:SEGMENTS",
+        "gradient_strength": "jagree.statistics.catalogue:GRADIENT_STRENGTH",
+        "edge_strength": "jagree.statistics.catalogue:EDGE_STRENGTH",
+    },
+    "edge_preset": {
+        "speedy": "jagree.statistics.edges.presets:SPEEDY",
+        "accurate_low_res": "jagree.statistics.edges.presets:ACCURATE_LOW_RES",
+    },
     "task": {
         "single_label": "jagree.training.tasks:SINGLE_LABEL",
     },

@@ -2,6 +2,7 @@
 
 RUN/run.json         config, members, data, status, and one entry for each invocation
 RUN/record.zarr      what was predicted (docs/record.md)
+RUN/statistics.zarr  image statistics (docs/statistics.md)
 RUN/checkpoints/     the training state
 RUN/results/*.csv    tables
 RUN/figures/         PNG and PDF
@@ -26,10 +27,13 @@ _PACKAGES = (
     "jax",
     "jaxlib",
     "flax",
+    "numba",
     "optax",
     "orbax-checkpoint",
     "tensorflow-datasets",
     "numpy",
+    "scikit-image",
+    "scipy",
     "xarray",
     "zarr",
 )
@@ -64,6 +68,11 @@ class RunFolder:
     def checkpoints(self) -> Path:
         """Where the checkpoints lie."""
         return self.path / "checkpoints"
+
+    @property
+    def statistics(self) -> Path:
+        """Where the image statistics lie."""
+        return self.path / "statistics.zarr"
 
     @property
     def complete(self) -> bool:

@@ -42,3 +42,12 @@ def words(
 ) -> np.ndarray:
     """Two uint32 words of the same stream: the data of a JAX threefry key."""
     return _sequence(seed, purpose, member, epoch).generate_state(2, np.uint32)
+
+
+def of_example(seed: int, purpose: str, example: str) -> int:
+    """A seed below 2**64 for what is random about one example, by its id.
+
+    Not by its position: the same image gets the same number in a part of the data as in the whole.
+    """
+    named = f"{seed}/{purpose}/{example}".encode()
+    return int.from_bytes(hashlib.blake2b(named, digest_size=8).digest(), "big")

@@ -1,24 +1,25 @@
 """The stages of a run, each starting from what the one before left in the run folder."""
 
 import errno
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from ml_collections import ConfigDict
 
+from jagree import analysis, data
 from jagree import config as rules
-from jagree import data
 from jagree.console import Console, say
 from jagree.data.split import Split
 from jagree.errors import UsageError
 from jagree.runfolder import RunFolder, host
+from jagree.words import counted, duration, enumeration
 
-STAGES = ("train", "study", "report")
+STAGES = ("train", "statistics", "study", "report")
 
 
-def run(config: ConfigDict, workdir: str | Path, stages: Sequence[str], command: str) -> None:
+def run(config: ConfigDict, workdir: str | Path, stages: Sequence[str], command: str) -> int:
     """Run the stages, in their natural order, in one run folder.
 
     Parameters
@@ -31,6 +32,11 @@ def run(config: ConfigDict, workdir: str | Path, stages: Sequence[str], command:
     command : str
         Noted in the run folder.
 
+    Returns
+    -------
+    int
+        Images that could not be measured; they have been named.
+
     Raises
     ------
     UsageError
@@ -41,16 +47,20 @@ def run(config: ConfigDict, workdir: str | Path, stages: Sequence[str], command:
     folder = RunFolder(workdir)
     folder.check_config(config.to_dict())
     splits: Mapping[str, Split] = {}
-    if "train" in stages:
+    if {"train", "statistics"} & set(stages):
         splits = data.load(config.data)
         rules.check_against_data(config, len(splits["train"]))
-    elif not folder.about:
+    if "train" not in stages and not folder.about and tuple(stages) != ("statistics",):
         raise UsageError(f"'{folder.path}' holds no run yet; start with the stage 'train'")
     folder.begin(config.to_dict(), command)
+    failed = 0
     try:
         if "train" in stages:
             train(config, splits, folder)
-        analyse(folder.path, folder.about, splits, [s for s in stages if s != "train"])
+        if "statistics" in stages:
+            failed = measure(config, splits, folder)
+        late = [stage for stage in stages if stage in ("study", "report")]
+        analysis.analyse(folder.path, folder.about, splits, late)
     except BaseException as error:
         _note_end(folder, error)
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -59,7 +69,8 @@ def run(config: ConfigDict, workdir: str | Path, stages: Sequence[str], command:
                 "same command goes on"
             ) from error
         raise
-    folder.end(outcome="done")
+    folder.end(outcome="done" if not failed else f"done, but for {failed} unreadable images")
+    return failed
 
 
 def _check_stages(stages: Sequence[str]) -> None:
@@ -155,91 +166,32 @@ class _FolderListener(Console):
         self._folder.note(to_epoch=epoch, train_seconds=round(self.train_seconds, 1))
 
 
-def analyse_run(path: str | Path, leave_out: Sequence[int] | None = None) -> None:
-    """Study and report of the record in a folder, whoever wrote it.
+def measure(config: ConfigDict, splits: Mapping[str, Split], folder: RunFolder) -> int:
+    """Take the image statistics of all splits that are not yet known; how many images failed."""
+    from jagree.statistics.store import Store
+    from jagree.statistics.table import failures, joined, write_tables
+    from jagree.statistics.table import measure as measure_missing
 
-    Parameters
-    ----------
-    path : path
-        The folder that holds ``record.zarr``; a run.json beside it is not needed.
-    leave_out : sequence of int, optional
-        Members to do without; by default what the run's config says.
-    """
-    about_file = Path(path) / "run.json"
-    about = RunFolder(path).about if about_file.exists() else {}
-    analyse(Path(path), about, {}, ("study", "report"), leave_out)
-
-
-def analyse(
-    path: Path,
-    about: Mapping[str, Any],
-    splits: Mapping[str, Split],
-    stages: Sequence[str],
-    leave_out: Sequence[int] | None = None,
-) -> None:
-    """Tables, figures and the report of a run's record. Needs no JAX.
-
-    Parameters
-    ----------
-    path : path
-        The folder that holds ``record.zarr``; results, figures and report go there.
-    about : mapping
-        What run.json says; may be empty.
-    splits : mapping of str to Split
-        The data, for the report's pictures; loaded as `about` says if empty.
-    stages : sequence of str
-        "study", "report", both or none.
-    leave_out : sequence of int, optional
-        Members to do without; by default what the config in `about` says.
-    """
-    if not stages:
-        return
-    from jagree import figures
-    from jagree import study as studies
-    from jagree.record import open_record
-
-    record = open_record(path / "record.zarr")
-    if leave_out is None:
-        leave_out = about.get("config", {}).get("study", {}).get("leave_out", ())
-    table = studies.agreement_table(record, leave_out=leave_out)
-    figure = figures.draw_agreement(table)
-    if "study" in stages:
-        results = path / "results"
-        results.mkdir(exist_ok=True)
-        table.to_csv(results / "agreement.csv", index=False)
-        drawn = figures.save(figure, path / "figures" / "agreement")
-        say(f"study:  {results / 'agreement.csv'}, {', '.join(str(p) for p in drawn)}")
-    if "report" in stages:
-        from jagree.report import write_report
-
-        write_report(
-            path / "report.html",
-            about=about,
-            agreement=table,
-            examples={
-                name: studies.example_table(split, leave_out=leave_out)
-                for name, split in record.items()
-            },
-            diverged=studies.diverged(record),
-            figures={"Agreement": figures.to_png(figure)},
-            images=_pictures(record, about, splits),
-        )
-        say(f"report: {path / 'report.html'}")
-
-
-def _pictures(
-    record: Mapping[str, Any], about: Mapping[str, Any], splits: Mapping[str, Split]
-) -> dict[str, np.ndarray]:
-    """The images behind a record, of the splits for which exactly they are at hand."""
-    if not splits and "config" in about:
-        try:
-            splits = data.load(ConfigDict(about["config"]["data"]))
-        except UsageError as error:
-            say(f"the report has no pictures: {error}")
-    images = {}
+    options = config.statistics
+    kept = Path(options.dir or folder.path.absolute().parent / "statistics")
+    begun = time.monotonic()
+    tables = {}
     for name, split in splits.items():
-        if split.fingerprint == record[name].attrs["fingerprint"]:
-            images[name] = split.image
-        else:
-            say(f"no pictures of '{name}': the data found is not what was recorded")
-    return images
+        store = Store(kept, config.data.name, split)
+        measure_missing(store, options, quiet=False)
+        tables[name] = joined(store, options, config.data.name)
+    write_tables(tables, folder.statistics)
+    sizes = enumeration([f"{len(t['id']):,} {name}" for name, t in tables.items()])
+    say(f"statistics of {sizes} images ({duration(time.monotonic() - begun)}): {folder.statistics}")
+    failed = {i: reason for table in tables.values() for i, reason in failures(table).items()}
+    report_failures(failed)
+    return len(failed)
+
+
+def report_failures(failed: Mapping[str, str], most: int = 10) -> None:
+    """Name the images that could not be measured."""
+    for example, reason in list(failed.items())[:most]:
+        say(f"  no value for '{example}': {reason}")
+    if failed:
+        more = f", {len(failed) - most:,} more are in the table" if len(failed) > most else ""
+        say(f"{counted(len(failed), 'image')} could not be measured and are nan{more}")

@@ -102,6 +102,10 @@ class Split:
     def __len__(self) -> int:
         return len(self.id)
 
+    def originals(self, positions: np.ndarray) -> np.ndarray:
+        """The images that statistics are taken of, uint8 [n, H, W, 3]."""
+        return self.image[positions]
+
     @functools.cached_property
     def fingerprint(self) -> str:
         """SHA-256 over ids, true labels and pixels, in order of id: equal exactly if the data is.

@@ -24,6 +24,7 @@ def write_report(
     examples: Mapping[str, pd.DataFrame],
     diverged: pd.DataFrame,
     figures: Mapping[str, bytes],
+    captions: Mapping[str, str],
     images: Mapping[str, np.ndarray],
 ) -> None:
     """Write the report of a run as one self-contained HTML file.
@@ -42,6 +43,8 @@ def write_report(
         From `jagree.study.diverged`.
     figures : mapping of str to bytes
         Title to PNG; the first is captioned as what `jagree.figures.draw_agreement` draws.
+    captions : mapping of str to str
+        Title to what stands below the figure; the first has its own.
     images : mapping of str to uint8 array [N, H, W, 3]
         Split name to its images, in the order of the rows of ``examples``. Without a split's
         images the page names its examples and shows no picture.
@@ -59,6 +62,7 @@ def write_report(
             warnings=summary.warnings(about, agreement, diverged),
             paragraphs=summary.paragraphs(about, agreement),
             figures={title: png_uri(png) for title, png in figures.items()},
+            captions=captions,
             measures=terms.MEASURES,
             terms=terms.TERMS,
             splits={name: rows.to_dict("records") for name, rows in _by_split(agreement)},

@@ -1,6 +1,7 @@
 """From the record to numbers: agreement per epoch, and when each example is agreed on.
 
-Array functions first (`agreement`, `order`), then tables of a whole record (`tables`).
+Array functions first (`agreement`, `order`), then tables of a whole record (`tables`), and the join
+with image statistics (`statistics`).
 """
 
 from jagree.study.agreement import (
@@ -14,6 +15,7 @@ from jagree.study.agreement import (
     true_positive_agreement,
 )
 from jagree.study.order import LearningOrder, learning_order
+from jagree.study.statistics import check_same_data, statistics_table, with_statistics
 from jagree.study.tables import agreement_table, diverged, example_table
 
 __all__ = [
@@ -22,6 +24,7 @@ __all__ = [
     "accuracy_std",
     "agreement_table",
     "chance_agreement",
+    "check_same_data",
     "diverged",
     "example_table",
     "expected_random_agreement",
@@ -29,5 +32,7 @@ __all__ = [
     "learning_order",
     "lower_bound",
     "pabak",
+    "statistics_table",
     "true_positive_agreement",
+    "with_statistics",
 ]

@@ -9,7 +9,7 @@ from jagree.errors import UsageError
 
 def run(arguments: Sequence[str]) -> int:
     """Analyse one run folder; the exit code."""
-    from jagree import stages
+    from jagree import analysis
 
     parser = argparse.ArgumentParser(prog="python -m jagree.study", description=__doc__)
     parser.add_argument("run", metavar="RUN", help="the folder that holds record.zarr")
@@ -22,7 +22,7 @@ def run(arguments: Sequence[str]) -> int:
     )
     options = parser.parse_args(arguments)
     try:
-        stages.analyse_run(options.run, options.leave_out)
+        analysis.analyse_run(options.run, options.leave_out)
     except UsageError as error:
         print(f"jagree: {error}", file=sys.stderr)
         return 2

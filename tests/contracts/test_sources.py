@@ -7,13 +7,16 @@ import pytest
 from ml_collections import ConfigDict
 
 from jagree import data, registry
+from jagree.configs import default
 from jagree.data.split import Split
 
 SIZES = {"train_size": 120, "test_size": 40}
 
 
 def options(name: str, folder: Path) -> ConfigDict:
-    return ConfigDict({"name": name, "dir": str(folder), "seed": 0, **SIZES})
+    options = default.get_config().data
+    options.update({"name": name, "dir": str(folder), **SIZES})
+    return options
 
 
 @pytest.fixture(scope="module", params=registry.names("source"))

@@ -5,14 +5,18 @@ import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
+from jagree.configs import default
 from jagree.data.cifar10 import load
 from jagree.errors import UsageError
 
 
-def options(folder: Path, size: int = 0) -> ConfigDict:
-    return ConfigDict(
-        {"name": "cifar10", "dir": str(folder), "train_size": size, "test_size": size, "seed": 0}
-    )
+def options(folder: Path, size: int = 0, people: Path | str = "") -> ConfigDict:
+    options = default.get_config().data
+    options.name = "cifar10"
+    options.dir = str(folder)
+    options.cifar10h = str(people)
+    options.train_size = options.test_size = size
+    return options
 
 
 def test_the_real_test_set_is_whole_and_in_official_order(real_data: Path) -> None:
@@ -70,3 +74,35 @@ def test_the_default_folder_is_that_of_tfds(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("TFDS_DATA_DIR", "/data")
     assert folder_of("") == Path("/data")
     assert folder_of("/elsewhere") == Path("/elsewhere")
+
+
+def test_the_entropy_of_what_people_see_is_joined_by_number(real_data: Path) -> None:
+    file = real_data / "cifar10h/cifar10h-probs.npy"
+    people = np.load(file, allow_pickle=False)
+    split = load("test", options(real_data / "tfds", 300, file))
+    column = split.metadata["human_entropy"]
+    assert column.unit == "bit"
+    for position, example in enumerate(split.id[:50]):
+        row = people[int(example.removeprefix("test_"))]
+        expected = -sum(p * np.log2(p) for p in row if p > 0)
+        assert column.values[position] == pytest.approx(expected, abs=1e-12)
+    assert load("train", options(real_data / "tfds", 300, file)).metadata == {}
+
+
+def test_a_file_of_people_in_another_order_or_shape_is_refused(
+    real_data: Path, tmp_path: Path
+) -> None:
+    people = np.load(real_data / "cifar10h/cifar10h-probs.npy", allow_pickle=False)
+    for content, message in [
+        (people[::-1], "not in the official order"),
+        (people[:500], "must hold 10,000 rows of 10"),
+        (people * 2, "must hold 10,000 rows of 10"),
+    ]:
+        np.save(tmp_path / "people.npy", content)
+        with pytest.raises(UsageError, match=message):
+            load("test", options(real_data / "tfds", 300, tmp_path / "people.npy"))
+    (tmp_path / "people.npy").write_text("rubbish")
+    with pytest.raises(UsageError, match="cannot read"):
+        load("test", options(real_data / "tfds", 300, tmp_path / "people.npy"))
+    with pytest.raises(UsageError, match="cannot read"):
+        load("test", options(real_data / "tfds", 300, tmp_path / "none.npy"))

@@ -1,0 +1,83 @@
+"""What the programs of jagree have in common: the flag --config, one-line errors, exit codes.
+
+Exit codes: 0 done; 2 a mistake of the user's, told in one line; 3 done, but some images could not
+be measured; 130 interrupted.
+"""
+
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from absl import flags, logging
+from ml_collections import ConfigDict, config_flags
+
+from jagree import config as rules
+from jagree.errors import UsageError
+
+WRONG_USE, INCOMPLETE, INTERRUPTED = 2, 3, 130
+
+CONFIG = config_flags.DEFINE_config_file(
+    "config", None, "The experiment: a file in configs/. Change fields by --config.FIELD=VALUE."
+)
+
+
+def config() -> ConfigDict | None:
+    """The config that the flags describe; None without --config.
+
+    A list of names may be written as such, ``--config.statistics.names=entropy,segments``, which
+    config_flags would take for one name.
+    """
+    chosen = CONFIG.value
+    if chosen is not None:
+        _split_names(chosen)
+    return chosen
+
+
+def _split_names(section: ConfigDict) -> None:
+    for field, value in section.items():
+        if isinstance(value, ConfigDict):
+            _split_names(value)
+        elif isinstance(value, tuple) and any(isinstance(v, str) and "," in v for v in value):
+            section[field] = tuple(name.strip() for v in value for name in v.split(","))
+
+
+def refuse_arguments(argv: Sequence[str]) -> None:
+    """Raise a UsageError if there is anything but flags; be silent about what libraries log."""
+    if not flags.FLAGS["verbosity"].present:
+        # Orbax tells dozens of lines about each checkpoint, and a thousand about each error that
+        # it then raises as well; --verbosity=0 shows them.
+        logging.set_verbosity(logging.FATAL)
+    if len(argv) > 1:
+        raise UsageError(f"unexpected argument '{argv[1]}'; flags begin with --")
+
+
+def fail(message: str) -> int:
+    """Print a user's mistake as one line and give its exit code."""
+    print(f"jagree: {message}", file=sys.stderr)
+    return WRONG_USE
+
+
+def interrupted(goes_on: str) -> int:
+    """Say that the user stopped the program, and where it would go on; the exit code."""
+    print(f"\nstopped; the same command goes on from {goes_on}", file=sys.stderr)
+    return INTERRUPTED
+
+
+def parse(argv: Sequence[str]) -> list[str]:
+    """Parse the flags; a wrong one ends the program with one line and exit code 2."""
+    try:
+        # Looked at first, because config_flags reports an unknown field by a bare KeyError.
+        fields = (re.match(r"--?config\.([\w.]+)", argument) for argument in argv[1:])
+        rules.check_known(field[1] for field in fields if field)
+        for argument in argv[1:]:
+            path = re.match(r"--?config=([^:]*)", argument)
+            if path and not Path(path[1]).is_file():
+                raise UsageError(f"no config file '{path[1]}'; the experiments lie in configs/")
+        return flags.FLAGS(argv)
+    except (UsageError, flags.Error) as error:
+        sys.exit(fail(str(error)))
+    except AttributeError as error:
+        if "get_config" not in str(error):
+            raise
+        sys.exit(fail("the config file has no function get_config(); see configs/quickstart.py"))

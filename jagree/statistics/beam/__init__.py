@@ -1,0 +1,1 @@
+"""Measuring as an Apache Beam pipeline (extra ``beam``), on Dataflow for one."""

@@ -1,0 +1,272 @@
+"""The table of image statistics: measured in parts, joined into one Dataset, stored in Zarr."""
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from ml_collections import ConfigDict
+
+from jagree.errors import UsageError
+from jagree.statistics import parts, pool
+from jagree.statistics.parts import Examples, Part, Request
+from jagree.statistics.progress import Progress
+from jagree.statistics.store import Store, Task, cores
+
+SCHEMA, VERSION = "jagree-statistics", 1
+
+
+def table(
+    examples: Examples, options: ConfigDict, *, store: str | Path, source: str = "data"
+) -> xr.Dataset:
+    """Statistics of a split: measure what is not yet in the store, and join.
+
+    Parameters
+    ----------
+    examples : Examples
+        A `jagree.data.split.Split`, `jagree.data.files.ImageFiles`, or what has their attributes.
+    options : ConfigDict
+        ``config.statistics``: names, input options, settings, workers.
+    store : path
+        Folder of the parts; a second call with the same data and options measures nothing.
+    source : str
+        Name of the data source.
+
+    Returns
+    -------
+    xarray.Dataset
+        As `joined` describes it.
+
+    Examples
+    --------
+    >>> from jagree.configs import default
+    >>> from jagree.data.controlled import load
+    >>> config = default.get_config()
+    >>> config.data.train_size = 4
+    >>> config.statistics.names = ("entropy", "segments")
+    >>> config.statistics.workers = 1
+    >>> folder = getfixture("tmp_path")
+    >>> list(table(load("train", config.data), config.statistics, store=folder).data_vars)[:2]
+    ['entropy', 'segments']
+    """
+    kept = Store(store, source, examples)
+    measure(kept, options)
+    return joined(kept, options, source)
+
+
+def measure(
+    store: Store, options: ConfigDict, *, shard: tuple[int, int] = (0, 1), quiet: bool = True
+) -> dict[str, str]:
+    """Measure what is not yet in the store.
+
+    Parameters
+    ----------
+    store : Store
+    options : ConfigDict
+        ``config.statistics``.
+    shard : (i, n)
+        Only every n-th part, from part i on, so that n machines can share the work.
+    quiet : bool
+        Whether to show no progress.
+
+    Returns
+    -------
+    dict of str to str
+        Ids of the images, among those measured now, that could not be read or measured, and why.
+
+    Raises
+    ------
+    UsageError
+        If a worker process was killed.
+    OSError
+        If the store cannot be written. What was kept before stays.
+    """
+    store.sweep()
+    missing = _missing(store, parts.requests(options))
+    tasks = [t for t in store.tasks(missing) if t.index % shard[1] == shard[0]]
+    workers = min(options.workers or cores(), max(len(tasks), 1))
+    failed: dict[str, str] = {}
+    with Progress(store.examples.name, sum(t.seconds for t in tasks), quiet=quiet) as progress:
+        for task, found in pool.run(parts.measure, _with_images(store, tasks), workers):
+            for request, part in zip(task.requests, found, strict=True):
+                store.write(request, task.index, part)
+                failed |= _told(request, part)
+            progress.advance(task.seconds)
+    return failed
+
+
+def _told(request: Request, part: Part) -> dict[str, str]:
+    return {example: f"{request.name}: {reason}" for example, reason in part.failed.items()}
+
+
+def _missing(store: Store, requests: Sequence[Request]) -> Iterator[tuple[Request, int]]:
+    for request in requests:
+        kept = store.kept(request)
+        for index in range(len(store.positions(request))):
+            # What failed may have failed for a reason that has passed, a broken network disk say.
+            if index not in kept or kept[index].failed:
+                yield request, index
+
+
+def _with_images(store: Store, tasks: Sequence[Task]) -> Iterator[Any]:
+    examples = store.examples
+
+    def arguments(task: Task) -> tuple[Any, ...]:
+        ids = examples.id[task.positions].tolist()
+        return ids, examples.originals(task.positions), task.requests
+
+    for task in tasks:
+        yield task, lambda task=task: arguments(task)
+
+
+def joined(store: Store, options: ConfigDict, source: str = "data") -> xr.Dataset:
+    """The parts in the store as one table.
+
+    Parameters
+    ----------
+    store : Store
+    options : ConfigDict
+        ``config.statistics``.
+    source : str
+        Name of the data source.
+
+    Returns
+    -------
+    xarray.Dataset
+        Dimension ``example``, coordinate ``id``; a float64 variable per statistic, nan where an
+        image has no value; then the source's metadata. Attributes of a variable: ``long_name``,
+        ``units``, ``description``, ``fraction`` (1: lies in 0..1), ``kind`` ("statistic" or
+        "metadata"), ``settings``. Attributes of the table: ``fingerprint``, ``split``, ``data``,
+        ``columns`` (names of the variables in order), ``failed`` (JSON: id to reason).
+
+    Raises
+    ------
+    UsageError
+        If parts are missing, or a metadata column has the name of a statistic.
+    """
+    examples = store.examples
+    variables: dict[str, Any] = {}
+    failed: dict[str, str] = {}
+    for request in parts.requests(options):
+        kept, positions = store.kept(request), store.positions(request)
+        if len(kept) < len(positions):
+            raise UsageError(
+                f"{len(positions) - len(kept)} of {len(positions)} parts of '{request.name}' are "
+                f"missing in '{store.folder}'; run the shards that are missing, or measure without "
+                "--shard"
+            )
+        for variable in request.statistic.variables:
+            values = np.full(len(examples.id), np.nan)
+            for index, part in kept.items():
+                values[positions[index]] = part.values[variable.name]
+            if variable is not request.statistic.variables[0] and np.isnan(values).all():
+                continue  # a standard error, say, where nothing was repeated
+            attributes = {
+                "long_name": variable.long_name,
+                "units": variable.unit,
+                "description": variable.description,
+                "fraction": int(variable.fraction),
+                "kind": "statistic",
+                "settings": json.dumps(dict(request.settings), sort_keys=True),
+            }
+            variables[variable.name] = ("example", values, attributes)
+        for part in kept.values():
+            failed |= _told(request, part)
+    metadata = _metadata(examples)
+    for name in metadata.keys() & variables.keys():
+        raise UsageError(
+            f"the data source '{source}' has a metadata column '{name}', as the statistic is "
+            "called; rename it there"
+        )
+    variables |= metadata
+    attributes = {
+        "split": examples.name,
+        "data": source,
+        "fingerprint": examples.fingerprint,
+        "columns": list(variables),  # Zarr does not keep their order
+        "failed": json.dumps(failed, sort_keys=True),
+    }
+    coordinates = {"id": ("example", examples.id.astype(object))}
+    return xr.Dataset(variables, coordinates, attributes)
+
+
+def _metadata(examples: Examples) -> dict[str, Any]:
+    columns = {}
+    for name, column in examples.metadata.items():
+        text = column.values.dtype.kind in "US"
+        attributes = {
+            "long_name": name.replace("_", " "),
+            "units": column.unit,
+            "description": column.description,
+            "fraction": 0,
+            "kind": "metadata",
+        }
+        values = column.values.astype(object) if text else column.values
+        columns[name] = ("example", values, attributes)
+    return columns
+
+
+def failures(dataset: xr.Dataset) -> dict[str, str]:
+    """Ids of the examples that could not be read or measured, and why."""
+    return json.loads(dataset.attrs["failed"])
+
+
+def write_tables(tables: Mapping[str, xr.Dataset], path: str | Path) -> None:
+    """Store tables, one group per split, in place of what `path` held.
+
+    Raises
+    ------
+    UsageError
+        If `path` is there and is no such store.
+    """
+    path = Path(path)
+    if path.exists():
+        open_tables(path)
+    partial = path.with_name(path.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    root = xr.Dataset(attrs={"schema": SCHEMA, "schema_version": VERSION})
+    root.to_zarr(partial, mode="w", zarr_format=3, consolidated=False)
+    for split, dataset in tables.items():
+        dataset.to_zarr(partial, group=split, mode="a", zarr_format=3, consolidated=False)
+    shutil.rmtree(path, ignore_errors=True)
+    partial.rename(path)
+
+
+def open_tables(path: str | Path) -> dict[str, xr.Dataset]:
+    """Read what `write_tables` wrote: one Dataset per split.
+
+    Raises
+    ------
+    UsageError
+        If `path` holds no such store, or one of a newer schema.
+    """
+    import zarr
+
+    try:
+        root = zarr.open_group(str(path), mode="r")
+    except (FileNotFoundError, ValueError) as error:
+        raise UsageError(f"'{path}' holds no image statistics") from error
+    version = root.attrs.get("schema_version")
+    if root.attrs.get("schema") != SCHEMA or not isinstance(version, int):
+        raise UsageError(f"'{path}' holds no image statistics")
+    if version > VERSION:
+        raise UsageError(
+            f"'{path}' has schema version {version}, newer than this program's {VERSION}; "
+            "install a newer jagree"
+        )
+    splits = sorted(root.group_keys(), key=lambda name: (name != "train", name))
+    return {
+        split: _as_written(xr.open_zarr(path, group=split, consolidated=False).load())
+        for split in splits
+    }
+
+
+def _as_written(dataset: xr.Dataset) -> xr.Dataset:
+    """Columns in their order; text as Python strings, whichever of NumPy's types it was read as."""
+    for name, variable in dataset.variables.items():
+        if variable.dtype.kind in "TU":
+            dataset[name] = variable.dims, variable.values.astype(object), variable.attrs
+    return dataset[dataset.attrs["columns"]]

@@ -1,0 +1,153 @@
+"""``python -m jagree.statistics`` as a person uses it: garbage, shards, kills."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from PIL import Image
+
+from jagree.statistics.table import open_tables
+from tests.conftest import REPOSITORY
+
+QUICK = f"--config={REPOSITORY / 'configs/quickstart.py'}"
+FEW = ("--config.data.train_size=128", "--config.data.test_size=40")
+CHEAP = "--config.statistics.names=entropy,segments"
+
+
+def call(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "jagree.statistics", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data") / "photos"
+    (folder / "more").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for i, size in enumerate([(40, 30), (64, 64), (9, 9), (33, 50)]):
+        pixels = rng.integers(0, 255, (*size, 3), np.uint8)
+        Image.fromarray(pixels).save(folder / "more" / f"{i}.png")
+    return folder
+
+
+def test_a_folder_of_images_of_any_size(photos: Path, tmp_path: Path) -> None:
+    done = call(tmp_path, f"--images={photos}", "--panel=more/1.png,more/2.png")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    out = tmp_path / "runs/statistics/photos"
+    assert f"statistics: {out.relative_to(tmp_path)}" in done.stdout
+    found = open_tables(out / "statistics.zarr")["photos"]
+    assert found["id"].values.tolist() == [f"more/{i}.png" for i in range(4)]
+    # A 9x9 image has no 10x10 window, which is no failure.
+    assert np.isnan(found["entropy"]).values.tolist() == [False, False, True, False]
+    assert not np.isnan(found["segments"]).any()
+    summary = pd.read_csv(out / "statistics.csv").set_index("statistic")
+    assert summary.loc["entropy", "examples"] == 3
+    assert summary.loc["entropy", "without_value"] == 1
+    assert summary.loc["segments", "mean"] == pytest.approx(found["segments"].values.mean())
+    for name in ("histograms_photos.png", "histograms_photos.pdf", "panel_photos.png"):
+        assert (out / "figures" / name).stat().st_size > 5_000
+
+
+def test_an_unreadable_image_is_named_and_the_exit_code_says_so(
+    photos: Path, tmp_path: Path
+) -> None:
+    broken = shutil.copytree(photos, tmp_path / "broken")
+    (broken / "more/0.png").write_bytes((photos / "more/0.png").read_bytes()[:-200])
+    done = call(tmp_path, f"--images={broken}")
+    assert done.returncode == 3
+    assert "no value for 'more/0.png'" in done.stdout
+    assert "1 image could not be measured and are nan" in done.stdout
+    found = open_tables(tmp_path / "runs/statistics/broken/statistics.zarr")["broken"]
+    for name in ("entropy", "segments", "edge_strength"):
+        assert np.isnan(found[name].values[0])
+    assert not np.isnan(found["edge_strength"].values[1:]).any()
+
+
+def test_shards_and_what_they_say(tmp_path: Path) -> None:
+    for shard in (1, 0):
+        done = call(tmp_path, QUICK, *FEW, CHEAP, f"--shard={shard}/2")
+        assert done.returncode == 0, done.stderr
+        assert f"shard {shard} of 0 to 1 is done" in done.stdout
+        assert not (tmp_path / "runs/statistics/quickstart").exists()
+    assert call(tmp_path, QUICK, *FEW, CHEAP).returncode == 0
+    assert call(tmp_path, QUICK, *FEW, CHEAP, "--config.statistics.dir=alone").returncode == 0
+    one = open_tables(tmp_path / "runs/statistics/quickstart/statistics.zarr")
+    two = open_tables(tmp_path / "alone/quickstart/statistics.zarr")
+    assert list(one) == ["train", "test"]
+    for name in one:
+        xr.testing.assert_identical(one[name], two[name])
+
+
+WRONG = {
+    "of what": ((), "say of what"),
+    "shard": ((QUICK, "--shard=8/8"), "--shard must be I/N with I from 0 to N - 1"),
+    "shard text": ((QUICK, "--shard=a"), "--shard must be I/N"),
+    "folder": (("--images=nowhere",), "nowhere"),
+    "no images": (("--images=.",), "no image"),
+    "statistic": (
+        (QUICK, "--config.statistics.names=entropy,edge"),
+        "unknown statistic 'edge'",
+    ),
+    "twice": ((QUICK, "--config.statistics.names=entropy,entropy"), "twice"),
+    "preset": ((QUICK, "--config.statistics.edges.preset=fast"), "unknown edge_preset 'fast'"),
+    "repeats": ((QUICK, "--config.statistics.edges.repeats=0"), "must be 1 or more"),
+    "resize": ((QUICK, "--config.statistics.resize=-1"), "must be 0 or more"),
+    "panel": ((QUICK, *FEW, "--panel=zebra"), "--panel: no image 'zebra'; ids look like 'train_"),
+    "argument": ((QUICK, "zebra"), "unexpected argument 'zebra'"),
+    "flag": (("--stages=train",), "Unknown command line flag 'stages'"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG, ids=str)
+def test_garbage_is_refused_in_one_line_before_anything_is_written(
+    case: str, tmp_path: Path
+) -> None:
+    arguments, message = WRONG[case]
+    done = call(tmp_path, *arguments)
+    assert done.returncode == 2
+    assert done.stderr.startswith("jagree: ")
+    assert done.stderr.count("\n") == 1
+    assert message in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_killed_at_any_moment_it_goes_on_and_measures_nothing_twice(tmp_path: Path) -> None:
+    # Edge strengths are kept in parts of 50: 1,000 + 100 images make 22 of them.
+    arguments = [
+        QUICK,
+        "--config.data.train_size=1000",
+        "--config.data.test_size=100",
+        "--config.statistics.names=edge_strength",
+    ]
+    command = [sys.executable, "-m", "jagree.statistics", *arguments]
+    kept: dict[Path, int] = {}
+    for enough in (2, 7):
+        with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL) as process:
+            deadline = time.monotonic() + 240
+            while len(list(tmp_path.rglob("*.npz"))) < enough:
+                assert process.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            os.kill(process.pid, signal.SIGKILL)
+        for file in tmp_path.rglob("*.npz"):
+            written = file.stat().st_mtime_ns
+            assert kept.setdefault(file, written) == written  # never written again
+    assert len(kept) < 22
+    assert call(tmp_path, *arguments).returncode == 0
+    for file, written in kept.items():
+        assert file.stat().st_mtime_ns == written
+    assert call(tmp_path, *arguments, "--config.statistics.dir=alone").returncode == 0
+    one = open_tables(tmp_path / "runs/statistics/quickstart/statistics.zarr")
+    two = open_tables(tmp_path / "alone/quickstart/statistics.zarr")
+    for name in one:
+        xr.testing.assert_identical(one[name], two[name])
+        assert not np.isnan(one[name]["edge_strength"]).any()
