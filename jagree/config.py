@@ -42,7 +42,7 @@ _REGISTERED = {
     "task": "task",
     "optimizer.name": "optimizer",
     "schedule.name": "schedule",
-    "statistics.edges.preset": "edge_preset",
+    "statistics.edges.preset": "edge preset",
 }
 
 

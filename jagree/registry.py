@@ -24,7 +24,7 @@ TABLE: dict[str, dict[str, str]] = {
         "gradient_strength": "jagree.statistics.catalogue:GRADIENT_STRENGTH",
         "edge_strength": "jagree.statistics.catalogue:EDGE_STRENGTH",
     },
-    "edge_preset": {
+    "edge preset": {
         "speedy": "jagree.statistics.edges.presets:SPEEDY",
         "accurate_low_res": "jagree.statistics.edges.presets:ACCURATE_LOW_RES",
     },

@@ -49,8 +49,10 @@ def run(config: ConfigDict, workdir: str | Path, stages: Sequence[str], command:
     splits: Mapping[str, Split] = {}
     if {"train", "statistics"} & set(stages):
         splits = data.load(config.data)
+    if "train" in stages:
         rules.check_against_data(config, len(splits["train"]))
-    if "train" not in stages and not folder.about and tuple(stages) != ("statistics",):
+    late = [stage for stage in stages if stage in ("study", "report")]
+    if late and "train" not in stages and not folder.record.exists():
         raise UsageError(f"'{folder.path}' holds no run yet; start with the stage 'train'")
     folder.begin(config.to_dict(), command)
     failed = 0
@@ -59,7 +61,6 @@ def run(config: ConfigDict, workdir: str | Path, stages: Sequence[str], command:
             train(config, splits, folder)
         if "statistics" in stages:
             failed = measure(config, splits, folder)
-        late = [stage for stage in stages if stage in ("study", "report")]
         analysis.analyse(folder.path, folder.about, splits, late)
     except BaseException as error:
         _note_end(folder, error)
@@ -69,7 +70,7 @@ def run(config: ConfigDict, workdir: str | Path, stages: Sequence[str], command:
                 "same command goes on"
             ) from error
         raise
-    folder.end(outcome="done" if not failed else f"done, but for {failed} unreadable images")
+    folder.end(outcome=f"done, but for {counted(failed, 'image')}" if failed else "done")
     return failed
 
 

@@ -53,4 +53,6 @@ def small() -> ConfigDict:
     config.data.train_size = 160
     config.data.test_size = 70
     config.training.eval_batch_size = 64
+    config.statistics.names = ("entropy", "segments")
+    config.statistics.workers = 1
     return config

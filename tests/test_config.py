@@ -1,6 +1,7 @@
 import pytest
 from ml_collections import ConfigDict
 
+from jagree import commandline
 from jagree import config as rules
 from jagree.configs import default
 from jagree.errors import UsageError
@@ -22,6 +23,13 @@ CASES = [
     ("name", "a/b", "usable as the name of a folder"),
     ("name", "", "usable as the name of a folder"),
     ("training.eval_batch_size", -1, "training.eval_batch_size must be 0 or more"),
+    ("statistics.names", ("entropy", "edge"), "unknown statistic 'edge'"),
+    ("statistics.names", ("entropy", "entropy"), "has a name twice"),
+    ("statistics.resized", ("edge",), "unknown statistic 'edge'"),
+    ("statistics.resize", -1, "statistics.resize must be 0 or more"),
+    ("statistics.workers", -1, "statistics.workers must be 0 or more"),
+    ("statistics.edges.repeats", 0, "statistics.edges.repeats must be 1 or more"),
+    ("statistics.edges.preset", "fast", "unknown edge preset 'fast'"),
     ("training.checkpoint_every", 0, "training.checkpoint_every must be 1 or more"),
 ]
 
@@ -101,3 +109,11 @@ def test_a_batch_may_be_as_large_as_the_split_and_no_larger() -> None:
     rules.check_against_data(config, 128)
     with pytest.raises(UsageError, match="batch_size is 128, but the train split has only 127"):
         rules.check_against_data(config, 127)
+
+
+def test_a_list_of_names_is_one_even_without_brackets() -> None:
+    config = default.get_config()
+    config.statistics.names = ("entropy, segments", "dct_share")
+    commandline._split_names(config)
+    assert config.statistics.names == ("entropy", "segments", "dct_share")
+    assert config.per_member.learning_rate == ()

@@ -28,6 +28,7 @@ SMALL = {
     "batch_size": "48",
     "data.train_size": "160",
     "data.test_size": "70",
+    "statistics.edges.examples": "50",
 }
 
 
@@ -290,7 +291,7 @@ GARBAGE = {
     ),
     "unknown stage": (
         ["--config={quickstart}", "--stages=train,draw"],
-        "unknown stage 'draw'; known: train, study, report",
+        "unknown stage 'draw'; known: train, statistics, study, report",
     ),
     "stray argument": (["--config={quickstart}", "runs/a"], "unexpected argument 'runs/a'"),
     "missing data": (

@@ -31,3 +31,15 @@ def test_member_and_epoch_are_not_interchangeable() -> None:
 def test_words_differ_between_members() -> None:
     words = {tuple(seeds.words(0, "weights", member=k)) for k in range(100)}
     assert len(words) == 100
+
+
+def test_an_example_has_a_seed_of_its_own_by_its_name() -> None:
+    named = [
+        seeds.of_example(seed, purpose, example)
+        for seed, purpose, example in itertools.product(
+            (0, 1), ("edges", "noise"), ("a", "b", "1/a")
+        )
+    ]
+    assert len(set(named)) == len(named)
+    assert all(0 <= seed < 2**64 for seed in named)
+    assert seeds.of_example(0, "edge_strength", "test_00042") == 13007983637991363610

@@ -1,17 +1,22 @@
 """What the stages after training do with a run folder, and what it says of itself."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from ml_collections import ConfigDict
 
-from jagree import data, stages
+from jagree import analysis, data, stages
 from jagree.console import Console
+from jagree.errors import UsageError
 from jagree.record import correct, open_record
 from jagree.runfolder import RunFolder
+from jagree.statistics import segments
+from jagree.statistics.table import open_tables
 from tests.record.conftest import make_fields, make_recorder, make_splits
 
 
@@ -52,13 +57,87 @@ def test_members_named_in_the_config_are_left_out(small: ConfigDict, trained: Pa
     assert "over 2 of the 3 networks" in (trained / "report.html").read_text()
 
 
+def test_statistics_are_measured_once_and_joined_by_every_run_beside(
+    small: ConfigDict, trained: Path, capsys: pytest.CaptureFixture
+) -> None:
+    run(small, trained, "statistics", "study", "report")
+    found = open_tables(trained / "statistics.zarr")
+    record = open_record(trained / "record.zarr")
+    for name, table in found.items():
+        assert table.attrs["fingerprint"] == record[name].attrs["fingerprint"]
+        rows = pd.read_csv(trained / f"results/examples_{name}.csv")
+        assert rows["id"].tolist() == table["id"].values.tolist()
+        np.testing.assert_allclose(rows["entropy"], table["entropy"])
+        np.testing.assert_array_equal(rows["clutter"], table["clutter"])
+    for figure in ("histograms_train", "histograms_test", "panel_train"):
+        assert (trained / "figures" / f"{figure}.pdf").exists()
+    summary = pd.read_csv(trained / "results/statistics.csv")
+    assert set(summary["split"]) == {"train", "test"}
+    page = (trained / "report.html").read_text()
+    for title in ("Image statistics, train", "Image statistics, test", "What is measured, train"):
+        assert f"<h2>{title}</h2>" in page
+    assert "distributed over the training images" in page
+
+    kept = {f: f.stat().st_mtime_ns for f in (trained.parent / "statistics").rglob("*.npz")}
+    assert len(kept) == 4
+    run(small, trained.parent / "other", "statistics")
+    assert {f: f.stat().st_mtime_ns for f in kept} == kept
+    again = open_tables(trained.parent / "other/statistics.zarr")
+    for name, table in found.items():
+        xr.testing.assert_identical(again[name], table)
+    # Measured before it is trained, a run goes on as any other.
+    run(small, trained.parent / "other", "train", "study")
+    assert (trained.parent / "other/results/examples_train.csv").exists()
+
+
+def test_statistics_of_other_data_are_refused(small: ConfigDict, trained: Path) -> None:
+    run(small, trained, "statistics")
+    small.data.seed = 1
+    run(small, trained.parent / "other", "statistics")
+    shutil.rmtree(trained / "statistics.zarr")
+    shutil.copytree(trained.parent / "other/statistics.zarr", trained / "statistics.zarr")
+    with pytest.raises(UsageError, match="measured on other data than was recorded"):
+        analysis.analyse_run(trained)
+
+
+def test_a_run_says_how_many_images_could_not_be_measured(
+    small: ConfigDict,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    def fails(image: np.ndarray) -> int:
+        if image.sum() == worst:
+            raise ValueError("no")
+        return 1
+
+    splits = data.load(small.data)
+    worst = splits["test"].image[5].sum()
+    monkeypatch.setattr(segments, "segment_count", fails)
+    assert stages.run(small, tmp_path / "run", ("statistics",), "a test") == 1
+    out = capsys.readouterr().out
+    assert f"no value for '{splits['test'].id[5]}': segments: ValueError: no" in out
+    outcome = RunFolder(tmp_path / "run").about["invocations"][-1]["outcome"]
+    assert outcome == "done, but for 1 image"
+
+
+def test_the_images_of_the_panel_are_at_the_deciles() -> None:
+    values = np.array([np.nan, *range(100, 0, -1), np.nan])
+    ids = np.array([f"i{n}" for n in range(102)], object)
+    table = xr.Dataset({"segments": ("example", values)}, {"id": ("example", ids)})
+    chosen = analysis.few_and_many(table)
+    assert [values[position] for position in chosen.values()] == [11, 90]
+    assert list(chosen) == [f"i{position}" for position in chosen.values()]
+    assert analysis.few_and_many(table.isel(example=[0, 101])) == {}
+
+
 def test_a_failed_study_leaves_a_complete_run_complete(
     small: ConfigDict, trained: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("no ink")
 
-    monkeypatch.setattr(stages, "analyse", fail)
+    monkeypatch.setattr(analysis, "analyse", fail)
     with pytest.raises(RuntimeError, match="no ink"):
         run(small, trained, "study")
     about = RunFolder(trained).about
@@ -70,7 +149,7 @@ def test_a_failed_study_leaves_a_complete_run_complete(
 def test_a_record_that_came_alone_is_studied(tmp_path: Path) -> None:
     recorder = make_recorder(tmp_path / "record.zarr")
     recorder.append(1, make_fields(1))
-    stages.analyse_run(tmp_path, leave_out=[2])
+    analysis.analyse_run(tmp_path, leave_out=[2])
     assert (pd.read_csv(tmp_path / "results/agreement.csv")["members"] == 2).all()
     assert (tmp_path / "report.html").exists()
     assert not (tmp_path / "run.json").exists()

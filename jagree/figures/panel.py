@@ -206,7 +206,7 @@ def _show(axes: Axes, pixels: np.ndarray, extent: Extent | None = None, **style:
     """An array over all of the axes, or over a part of them."""
     rows, columns = pixels.shape[:2]
     # A small image is its pixels; a large one loses some, and would be ragged without a filter.
-    small = columns <= axes.bbox.width and rows <= axes.bbox.height
+    small = columns <= axes.bbox.width
     axes.imshow(
         pixels,
         aspect="auto",

@@ -213,6 +213,9 @@ def test_rows_without_a_value_are_left_out_and_counted(values: Any) -> None:
     assert missing.get_text() == "3 without a value"
     assert same_color(missing.get_color(), "#666666")
     assert missing.get_fontsize() < 8
+    axes.figure.draw_without_rendering()
+    boxes = [axes.get_window_extent(), said.get_window_extent(), missing.get_window_extent()]
+    assert all(lower.y1 <= upper.y0 for lower, upper in pairwise(boxes)), "one above the other"
     heights = [h for _, _, h in bars(axes)] or steps(axes)[0]
     assert sum(heights) == 3
     assert said.get_text() in ("mean 2.5, sd 1.2", "2 categories")

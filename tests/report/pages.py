@@ -131,6 +131,7 @@ def write(path: Path, **changes: Any) -> Page:
         "examples": {"train": examples()},
         "diverged": diverged(),
         "figures": {"Agreement": b"\x89PNG not really"},
+        "captions": {},
         "images": {"train": pictures()},
     }
     write_report(path, **(content | changes))

@@ -91,6 +91,15 @@ def test_the_figure_is_inlined_as_it_is(target: Path) -> None:
     assert base64.b64decode(source.split(",")[1]) == b"figure"
 
 
+def test_further_figures_have_their_captions_escaped(target: Path) -> None:
+    figures = {"Agreement": b"1", "Histograms": b"2", "Bare": b"3"}
+    bare = write(target, figures=figures).html.count("<figcaption>")
+    page = write(target, figures=figures, captions={"Histograms": "of <train>"})
+    assert [image["alt"].split(":")[0] for image in page.all("img")[:3]] == list(figures)
+    assert "<figcaption>of &lt;train&gt;</figcaption>" in page.html
+    assert page.html.count("<figcaption>") == bare + 1
+
+
 def test_the_same_run_gives_the_same_bytes(target: Path) -> None:
     first = write(target).html
     assert write(target).html == first

@@ -98,7 +98,7 @@ WRONG = {
         "unknown statistic 'edge'",
     ),
     "twice": ((QUICK, "--config.statistics.names=entropy,entropy"), "twice"),
-    "preset": ((QUICK, "--config.statistics.edges.preset=fast"), "unknown edge_preset 'fast'"),
+    "preset": ((QUICK, "--config.statistics.edges.preset=fast"), "unknown edge preset 'fast'"),
     "repeats": ((QUICK, "--config.statistics.edges.repeats=0"), "must be 1 or more"),
     "resize": ((QUICK, "--config.statistics.resize=-1"), "must be 0 or more"),
     "panel": ((QUICK, *FEW, "--panel=zebra"), "--panel: no image 'zebra'; ids look like 'train_"),

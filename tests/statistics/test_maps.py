@@ -1,0 +1,26 @@
+"""The maps of a figure are those that the table's numbers were taken of."""
+
+from pathlib import Path
+
+import pytest
+
+from jagree.configs import default
+from jagree.data.controlled import load
+from jagree.statistics.maps import maps_of
+from jagree.statistics.table import table
+
+
+def test_the_numbers_of_the_table_are_those_of_the_maps(tmp_path: Path) -> None:
+    config = default.get_config()
+    config.data.train_size = 4
+    config.statistics.workers = 1
+    split = load("train", config.data)
+    measured = table(split, config.statistics, store=tmp_path)
+    for position in (0, 3):
+        maps = maps_of(split.image[position], str(split.id[position]), config.statistics)
+        row = measured.isel(example=position)
+        assert maps.edges.sum() == pytest.approx(row["edge_strength"].item())
+        assert maps.segments.max() + 1 == row["segments"]
+        assert maps.entropy.mean() == pytest.approx(row["entropy"].item())
+        assert maps.dct_share == row["dct_share"]
+        assert maps.dct.shape == (32, 32)
