@@ -1,5 +1,6 @@
 """The Beam pipeline on its DirectRunner writes the files that the process pool writes."""
 
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -27,8 +28,11 @@ def files(folder: Path) -> dict[str, bytes]:
     return {str(f.relative_to(folder)): f.read_bytes() for f in folder.rglob("*") if f.is_file()}
 
 
+@pytest.mark.skipif(
+    importlib.util.find_spec("apache_beam") is None,
+    reason="Apache Beam is tested in an environment of its own",
+)
 def test_the_pipeline_writes_the_same_parts_and_none_twice(tmp_path: Path) -> None:
-    pytest.importorskip("apache_beam", reason="Apache Beam has an environment of its own")
     beam = ("jagree.statistics.beam", *QUICK, "--output=beam")
     call(tmp_path, *beam, "--", "--runner=DirectRunner", "--direct_num_workers=1")
     call(tmp_path, "jagree.statistics", *QUICK, "--config.statistics.dir=pool")
