@@ -1,7 +1,7 @@
 """Affinities between pixels at a distance of at most 5, as a stencil.
 
 A stencil [h, w, 81] holds at [y, x, k] the affinity of the pixel (y, x) to the one at the offset
-``DISC[k]`` from it; 0 where that is outside. It is a sparse symmetric matrix whose pattern is fixed.
+``DISC[k]`` from it; 0 where that is outside. It is a sparse symmetric matrix of fixed pattern.
 """
 
 import numpy as np

@@ -71,14 +71,17 @@ def fit(
     Breiman et al. 1984, Classification and regression trees.
     """
     columns = np.ascontiguousarray(x.T)
-    # The smallest type that holds them: up to 16 bits, sorting is by radix.
-    ranks = np.ascontiguousarray(ranks.T.astype(np.min_scalar_type(ranks.max())))
-    order = np.argsort(ranks, axis=1, kind="stable").astype(np.uint32)
+    # In the smallest type that holds them: up to 16 bits, sorting is by radix.
+    small = np.ascontiguousarray(ranks.T.astype(np.min_scalar_type(ranks.max())))
+    order, rows = (
+        np.argsort(small, axis=1, kind="stable").astype(np.uint32),
+        small.astype(np.uint32),
+    )
     mean = np.average(y, weights=counts)
-    moments = counts * (y - mean) ** np.arange(3)[:, None]
+    moments = np.stack([counts, counts * (y - mean), counts * (y - mean) ** 2])
     nodes = 2 * (int(counts.sum()) // MIN_LEAF) + 1
     draws = rng.integers(0, len(ORDERS), (trees, nodes))
-    grown = [grow(columns, ranks.astype(np.uint32), order, moments, ORDERS, d) for d in draws]
+    grown = [grow(columns, rows, order, moments, ORDERS, draw) for draw in draws]
     size = max(len(tree[0]) for tree in grown)
     feature, threshold, below, value = (
         np.stack([np.pad(tree[f], (0, size - len(tree[f]))) for tree in grown]) for f in range(4)
@@ -95,7 +98,7 @@ def grow(
     orders: np.ndarray,
     draws: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, int]:
-    """Grow one tree, node by node in the order in which they come into being.
+    """Grow one tree, node by node in the order in which they come into being; see `Forest`.
 
     Every node owns a stretch of each row of `order`: its samples, sorted by each feature. A split
     parts the stretches without sorting again.
@@ -103,9 +106,8 @@ def grow(
     Parameters
     ----------
     x : float64 array [6, n]
-    ranks : uint32 array [6, n]
-    order : uint32 array [6, n]
-        The samples sorted by each feature.
+    ranks, order : uint32 arrays [6, n]
+        Ranks of the samples by each feature, and the samples sorted by it.
     moments : float64 array [3, n]
         Weight, weight times target, weight times squared target; targets with mean 0.
     orders : uint8 array [720, 6]
@@ -117,7 +119,6 @@ def grow(
     -------
     feature, threshold, below, value : arrays [nodes grown]
     depth : int
-        See `Forest`.
     """
     order = order.copy()
     size, n = len(draws), x.shape[1]
@@ -130,29 +131,32 @@ def grow(
     limit = PURE * _squared_error(total[0])
     count, node = 1, 0
     while node < count:
-        first, last = bounds[node]
         value[node] = total[node, 1] / total[node, 0]
         if _may_split(total[node], limit):
-            stretch = order[:, first:last]
+            stretch = order[:, bounds[node, 0] : bounds[node, 1]]
             f, cut = _best_split(stretch, ranks, moments, total[node], orders[draws[node]])
             if cut > 0:
                 feature[node], below[node] = f, count
                 threshold[node] = _between(x[f, stretch[f, cut - 1]], x[f, stretch[f, cut]])
-                bounds[count], bounds[count + 1] = (first, first + cut), (first + cut, last)
-                depth[count : count + 2] = depth[node] + 1
+                depth[count] = depth[count + 1] = depth[node] + 1
                 _sum(stretch[f, :cut], moments, total[count])
-                total[count + 1] = total[node] - total[count]
+                _hand_down(node, count, cut, bounds, total)
                 if _may_split(total[count], limit) or _may_split(total[count + 1], limit):
                     _part(stretch, f, cut, goes_below, spare)
                 count += 2
         node += 1
-    return (
-        feature[:count],
-        threshold[:count],
-        below[:count],
-        value[:count],
-        int(depth[:count].max()),
-    )
+    deepest = int(depth[:count].max())
+    return feature[:count], threshold[:count], below[:count], value[:count], deepest
+
+
+@compiled
+def _hand_down(node: int, below: int, cut: int, bounds: np.ndarray, total: np.ndarray) -> None:
+    """Write the children's bounds, and the moments of the one above."""
+    bounds[below, 0] = bounds[node, 0]
+    bounds[below, 1] = bounds[below + 1, 0] = bounds[node, 0] + cut
+    bounds[below + 1, 1] = bounds[node, 1]
+    for moment in range(3):
+        total[below + 1, moment] = total[node, moment] - total[below, moment]
 
 
 @compiled
@@ -242,7 +246,8 @@ def _part(
                 spare[front if is_below else back] = row[i]
                 front += is_below
                 back += np.uint64(1) - is_below
-            row[:] = spare[:n]
+            for i in range(n):
+                row[i] = spare[i]
 
 
 @compiled

@@ -31,10 +31,9 @@ class Preset:
     coarsenings: int = 2
 
 
-PRESETS = {
-    "speedy": Preset(),
-    "accurate_low_res": Preset(coarsenings=0),
-}
+SPEEDY = Preset()
+ACCURATE_LOW_RES = Preset(coarsenings=0)
+PRESETS = {"speedy": SPEEDY, "accurate_low_res": ACCURATE_LOW_RES}
 
 
 def find(name: str) -> Preset:

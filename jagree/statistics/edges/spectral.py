@@ -12,8 +12,8 @@ _DENSE = 500  # up to so many nodes, a dense solver of all vectors is faster
 _INDEPENDENT = 1e-12  # part of the largest variance, below which a direction is rounding
 
 # The entry of the stencil for each offset, [-5 to 5, -5 to 5].
-_ENTRY = np.full((2 * RADIUS + 1, 2 * RADIUS + 1), -1)
-_ENTRY[DISC[:, 0] + RADIUS, DISC[:, 1] + RADIUS] = np.arange(len(DISC))
+ENTRY = np.full((2 * RADIUS + 1, 2 * RADIUS + 1), -1)
+ENTRY[DISC[:, 0] + RADIUS, DISC[:, 1] + RADIUS] = np.arange(len(DISC))
 
 
 def nodes(shape: tuple[int, int], preset: Preset) -> int:
@@ -45,7 +45,7 @@ def eigenvectors(stencil: np.ndarray, preset: Preset) -> tuple[np.ndarray, np.nd
     """
     levels = [stencil]
     for _ in range(preset.coarsenings):
-        levels.append(coarsen(levels[-1], _ENTRY, DISC))
+        levels.append(coarsen(levels[-1], ENTRY, DISC))
     values, vectors = normalised_cut(levels.pop(), preset.vectors)
     values, vectors = values[1:], vectors[:, 1:]
     for level in reversed(levels):
