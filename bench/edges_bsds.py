@@ -4,8 +4,8 @@
 
 Reads ``bsds500-20/images/*.jpg`` and ``bsds500-20/groundTruth/*.mat`` of that folder. Prints the F
 measure at the best threshold for all images (ODS) and for each (OIS), average precision (AP), and
-the time per edge map. The measures are those of Arbelaez et al. 2011, sec. 3.1. A minute and a half
-for 20 images on one core of 2023, of which the edge maps take half.
+the time per edge map. The measures are those of Arbelaez et al. 2011, sec. 3.1; the maps are only
+thinned, not made into closed contours. With "speedy": ODS 0.77, in a minute on one core.
 """
 
 import os

@@ -4,8 +4,8 @@
 
 Times each statistic on CIFAR-10's test images and on photographs of 375x500 pixels, one core, in
 turn with its definition spelled out (segments: with scikit-image's), and prints for each the median
-time per image, the median ratio, how often both gave the same, and what all of CIFAR-10 and of
-Pascal VOC 2012 would take on two cores. $JAGREE_TEST_DATA names the folder of the real data.
+time per image, the ratio, how often both gave the same, and what all of CIFAR-10 and of Pascal VOC
+2012 would take on two cores. $JAGREE_TEST_DATA names the folder of the real data.
 """
 
 import math
@@ -33,7 +33,7 @@ _CIFAR = flags.DEFINE_integer("cifar", 200, "Number of CIFAR-10 test images.", l
 _PHOTOS = flags.DEFINE_integer("photos", 12, "Number of photographs.", lower_bound=1)
 
 Statistic = Callable[[np.ndarray], float]
-SLOW = 0.5  # seconds; what takes longer is measured once per image
+SLOW = 0.5  # seconds; a literal form that takes longer is measured once per image
 CORES = 2
 
 
@@ -106,29 +106,32 @@ def timed(form: Statistic, image: np.ndarray) -> tuple[float, float]:
 def measured(
     ours: Statistic, literal: Statistic | None, images: list[np.ndarray]
 ) -> list[tuple[float, float, float, float]]:
-    """Times and values of both forms, in turn, for each image of each round."""
-    both = (ours, literal or (lambda _: math.nan))
-    warm = [timed(form, images[0]) for form in both for _ in range(2)]  # compiled, too
-    slow = max(milliseconds for milliseconds, _ in warm[1::2]) > SLOW * 1e3
+    """Times and values of both forms, in turn, for each image of each round; nan if not taken."""
+    for form in filter(None, (ours, literal)):
+        milliseconds = min(timed(form, images[0])[0] for _ in range(2))  # compiled in the first
+    slow = milliseconds > SLOW * 1e3
     results = []
     for turn in range(_ROUNDS.value):
-        for image in images[turn :: _ROUNDS.value] if slow else images:
-            (a, x), (b, y) = (timed(form, image) for form in both)
+        for i, image in enumerate(images):
+            a, x = timed(ours, image)
+            wanted = literal is not None and (not slow or i % _ROUNDS.value == turn)
+            b, y = timed(literal, image) if wanted else (math.nan, math.nan)
             results.append((a, b, x, y))
     return results
 
 
 def report(name: str, results: list[tuple[float, float, float, float]], whole: int) -> str:
-    """One line: medians, ratio, agreement, time of the whole set."""
-    ours = statistics.median(a for a, _, _, _ in results)
-    total = statistics.fmean(a for a, _, _, _ in results) / 1e3 * whole / CORES
-    line = f"  {name:22} {ours:9.3f} ms"
-    if not math.isnan(results[0][3]):
-        literal = statistics.median(b for _, b, _, _ in results)
-        ratio = statistics.median(b / a for a, b, _, _ in results)
-        same = sum(math.isclose(x, y, abs_tol=1e-9) for _, _, x, y in results)
-        line += f", literal {literal:9.3f} ms, ratio {ratio:6.1f}, equal {same} of {len(results)}"
-    return f"{line}; {whole:,} images on {CORES} cores: {total:,.0f} s"
+    """One line: medians, their ratio, agreement, time of the whole set."""
+    ours = [a for a, _, _, _ in results]
+    line = f"  {name:22} {statistics.median(ours):9.3f} ms"
+    both = [result for result in results if not math.isnan(result[1])]
+    if both:
+        literal = statistics.median(b for _, b, _, _ in both)
+        ratio = literal / statistics.median(ours)
+        same = sum(math.isclose(x, y, abs_tol=1e-9) for _, _, x, y in both)
+        line += f", literal {literal:9.3f} ms, ratio {ratio:6.1f}, equal {same} of {len(both)}"
+    seconds = statistics.fmean(ours) / 1e3 * whole / CORES
+    return f"{line}; {whole:,} images on {CORES} cores: {seconds:,.0f} s"
 
 
 def main(_: list[str]) -> None:
