@@ -122,8 +122,9 @@ def segment_count(
 
 def _taps(sigma: float) -> np.ndarray:
     """One half of the Gaussian, from its middle on, float32 [ceil(4 sigma) + 1]."""
-    sigma = max(sigma, 0.01)  # where all taps but the middle one vanish
-    distance = np.arange(math.ceil(4 * sigma) + 1, dtype=np.float32) / np.float32(sigma)
+    narrowest = 0.01  # pixels; all taps but the middle one vanish
+    single = np.float32(max(sigma, narrowest))
+    distance = np.arange(math.ceil(4 * single) + 1, dtype=np.float32) / single
     taps = np.exp(-0.5 * np.square(distance).astype(np.float64)).astype(np.float32)
     both_sides = np.float32(0)
     for tap in taps[1:]:  # one by one: pairwise sums round differently

@@ -15,7 +15,7 @@ from jagree.configs import default
 from jagree.data.cifar10 import load
 from jagree.data.files import read_image
 from jagree.statistics.inputs import jpeg75
-from jagree.statistics.segments import segment, segment_count
+from jagree.statistics.segments import _taps, segment, segment_count
 
 steady = settings(deadline=None, database=None, max_examples=60)
 few_colours = npst.arrays(
@@ -128,6 +128,14 @@ def by_skimage(image: np.ndarray) -> np.ndarray:
     assert smoothed.dtype == f32
     scaled = np.ascontiguousarray(smoothed, np.float64) / 255
     return in_order_of_appearance(felzenszwalb(scaled, scale=500, sigma=0, min_size=20))
+
+
+def test_the_gaussian_is_rounded_as_the_literal_one() -> None:
+    for sigma in (*np.linspace(0.0, 3.0, 301), 0.75 + 1e-9):
+        assert _taps(sigma).tolist() == [float(tap) for tap in literal_taps(sigma)]
+        assert _taps(sigma).dtype == np.float32
+    assert _taps(0.5).tolist() == pytest.approx([0.78657, 0.10645, 0.00026], abs=5e-6)
+    assert _taps(0).tolist() == [1, 0]
 
 
 def agreeing(images: np.ndarray | list[np.ndarray], other: Callable) -> tuple[int, int]:
