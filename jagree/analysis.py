@@ -171,6 +171,8 @@ def _illustrate(
     for name, table in tables.items():
         if name in images and "segments" in table:
             chosen = few_and_many(table)
+            if not chosen:
+                continue
             pictures = [images[name][position] for position in chosen.values()]
             drawn[f"panel_{name}"] = draw_maps(list(chosen), pictures, options)
             break

@@ -38,8 +38,10 @@ def _split_names(section: ConfigDict) -> None:
     for field, value in section.items():
         if isinstance(value, ConfigDict):
             _split_names(value)
-        elif isinstance(value, tuple) and any(isinstance(v, str) and "," in v for v in value):
-            section[field] = tuple(name.strip() for v in value for name in v.split(","))
+        elif isinstance(value, tuple) and any(
+            isinstance(v, str) and ("," in v or not v) for v in value
+        ):
+            section[field] = tuple(name.strip() for v in value for name in v.split(",") if name)
 
 
 def refuse_arguments(argv: Sequence[str]) -> None:

@@ -14,6 +14,8 @@ RECORDING_MODES = ("epoch_end", "online")
 # Fields that say how, not what: they may change between a run and its resumption.
 MAY_CHANGE = ("data.dir", "data.cifar10h", "training.", "statistics.", "study.")
 
+LARGEST = 4096  # pixels to which images may be enlarged
+
 _POSITIVE = (
     "members",
     "epochs",
@@ -86,6 +88,13 @@ def check_statistics(options: ConfigDict) -> None:
     for field in ("names", "resized"):
         for name in options[field]:
             registry.check("statistic", name)
+    if not options.names:
+        raise UsageError(
+            f"statistics.names is empty; name some of {', '.join(registry.names('statistic'))}, or "
+            "leave the statistics out by --stages=train,study,report"
+        )
+    if options.resize > LARGEST:
+        raise UsageError(f"statistics.resize must be at most {LARGEST}, not {options.resize}")
     if len(set(options.names)) < len(options.names):
         raise UsageError(f"statistics.names has a name twice: {', '.join(options.names)}")
 

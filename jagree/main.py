@@ -29,7 +29,7 @@ def main(argv: Sequence[str]) -> int:
     except UsageError as error:
         return commandline.fail(str(error))
     except KeyboardInterrupt:
-        return commandline.interrupted("the last checkpoint")
+        return commandline.interrupted("what is saved")
     return commandline.INCOMPLETE if failed else 0
 
 

@@ -57,6 +57,8 @@ def run(config: ConfigDict, workdir: str | Path, stages: Sequence[str], command:
     folder.begin(config.to_dict(), command)
     failed = 0
     try:
+        if "statistics" in stages:  # known before hours of training are over
+            _make_store(config, folder)
         if "train" in stages:
             train(config, splits, folder)
         if "statistics" in stages:
@@ -72,6 +74,21 @@ def run(config: ConfigDict, workdir: str | Path, stages: Sequence[str], command:
         raise
     folder.end(outcome=f"done, but for {counted(failed, 'image')}" if failed else "done")
     return failed
+
+
+def _store_folder(config: ConfigDict, folder: RunFolder) -> Path:
+    return Path(config.statistics.dir or folder.path.absolute().parent / "statistics")
+
+
+def _make_store(config: ConfigDict, folder: RunFolder) -> None:
+    kept = _store_folder(config, folder)
+    try:
+        (kept / "parts").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"cannot keep image statistics in '{kept}' ({error.strerror}); choose another folder "
+            "by --config.statistics.dir"
+        ) from error
 
 
 def _check_stages(stages: Sequence[str]) -> None:
@@ -174,7 +191,7 @@ def measure(config: ConfigDict, splits: Mapping[str, Split], folder: RunFolder) 
     from jagree.statistics.table import measure as measure_missing
 
     options = config.statistics
-    kept = Path(options.dir or folder.path.absolute().parent / "statistics")
+    kept = _store_folder(config, folder)
     begun = time.monotonic()
     tables = {}
     for name, split in splits.items():
@@ -195,4 +212,4 @@ def report_failures(failed: Mapping[str, str], most: int = 10) -> None:
         say(f"  no value for '{example}': {reason}")
     if failed:
         more = f", {len(failed) - most:,} more are in the table" if len(failed) > most else ""
-        say(f"{counted(len(failed), 'image')} could not be measured and are nan{more}")
+        say(f"{counted(len(failed), 'image')} could not be measured, nan in the table{more}")

@@ -25,6 +25,8 @@ CASES = [
     ("training.eval_batch_size", -1, "training.eval_batch_size must be 0 or more"),
     ("statistics.names", ("entropy", "edge"), "unknown statistic 'edge'"),
     ("statistics.names", ("entropy", "entropy"), "has a name twice"),
+    ("statistics.names", (), "statistics.names is empty; name some of"),
+    ("statistics.resize", 5000, "statistics.resize must be at most 4096, not 5000"),
     ("statistics.resized", ("edge",), "unknown statistic 'edge'"),
     ("statistics.resize", -1, "statistics.resize must be 0 or more"),
     ("statistics.workers", -1, "statistics.workers must be 0 or more"),
@@ -117,3 +119,6 @@ def test_a_list_of_names_is_one_even_without_brackets() -> None:
     commandline._split_names(config)
     assert config.statistics.names == ("entropy", "segments", "dct_share")
     assert config.per_member.learning_rate == ()
+    config.statistics.resized = ("",)
+    commandline._split_names(config)
+    assert config.statistics.resized == ()

@@ -53,16 +53,21 @@ def _human_entropy(path: Path, ids: np.ndarray, label: np.ndarray) -> Column:
     rows are joined by it, never by the position in some listing.
     """
     try:
-        probability = np.load(path.expanduser(), allow_pickle=False)
-    except (OSError, ValueError) as error:
+        probability = np.asarray(np.load(path.expanduser(), allow_pickle=False), np.float64)
+    except Exception as error:  # whatever another kind of file makes NumPy raise
         raise UsageError(
             f"data.cifar10h: cannot read '{path}' ({error}); it should be cifar10h-probs.npy of "
             "the CIFAR-10H repository, or empty"
         ) from error
-    if probability.shape != (10_000, 10) or not np.allclose(probability.sum(1), 1, atol=1e-3):
+    if probability.shape != (10_000, 10):
         raise UsageError(
             f"data.cifar10h: '{path}' must hold 10,000 rows of 10 probabilities, not an array "
             f"{list(probability.shape)}"
+        )
+    if not (probability >= 0).all() or not np.allclose(probability.sum(1), 1, atol=1e-3):
+        raise UsageError(
+            f"data.cifar10h: the rows of '{path}' must be probabilities, 0 or more and 1 in sum; "
+            "cifar10h-probs.npy is the file that holds them"
         )
     row = probability[[int(i.rsplit("_", 1)[1]) for i in ids]]
     agreeing = (row.argmax(1) == label).mean()
@@ -71,5 +76,5 @@ def _human_entropy(path: Path, ids: np.ndarray, label: np.ndarray) -> Column:
             f"data.cifar10h: in '{path}' people agree with only {agreeing:.0%} of the labels; its "
             "rows are not in the official order of the test set"
         )
-    bits = entr(row.astype(np.float64)).sum(1) / np.log(2)
+    bits = entr(row).sum(1) / np.log(2)
     return Column(bits, "bit", "entropy of the labels that people gave (CIFAR-10H)")

@@ -7,6 +7,7 @@ import struct
 import warnings
 import zlib
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 import numpy as np
@@ -136,6 +137,8 @@ class ImageFiles:
     Parameters
     ----------
     folder : str or path
+    leave_out : sequence of path
+        Folders that are not looked into, such as one for results that lies within.
 
     Attributes
     ----------
@@ -153,10 +156,13 @@ class ImageFiles:
         If there is no such folder, no image in it, or an image whose name is not UTF-8.
     """
 
-    def __init__(self, folder: str | os.PathLike[str]) -> None:
+    def __init__(
+        self, folder: str | os.PathLike[str], leave_out: Sequence[str | os.PathLike[str]] = ()
+    ) -> None:
         self.folder = Path(folder).expanduser()
         self.name = self.folder.resolve().name
-        self.id = np.sort(np.array(_found(self.folder), np.str_))
+        not_here = {Path(path).resolve() for path in leave_out}
+        self.id = np.sort(np.array(_found(self.folder, not_here), np.str_))
         self.metadata: Mapping[str, Column] = {}
 
     def __len__(self) -> int:
@@ -172,24 +178,38 @@ class ImageFiles:
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over ids and the files' bytes, in order of id; read in full the first time."""
+        """SHA-256 over ids and the files' bytes, in order of id; read in full the first time.
+
+        A file that cannot be read counts as such: who measures it will name it.
+        """
         digest = hashlib.sha256()
         for name in self.id:
-            with (self.folder / name).open("rb") as file:
-                content = hashlib.file_digest(file, "sha256").digest()
+            try:
+                with (self.folder / name).open("rb") as file:
+                    content = hashlib.file_digest(file, "sha256").digest()
+            except OSError:
+                content = bytes(hashlib.sha256().digest_size)
             # A name holds no zero and a digest has one length: no two folders feed the same bytes.
             digest.update(name.encode() + b"\0" + content)
         return digest.hexdigest()
 
 
-def _found(folder: Path) -> list[str]:
+def _found(folder: Path, not_here: AbstractSet[Path]) -> list[str]:
     """Images below the folder, relative to it, in no order."""
     if not folder.is_dir():
         raise UsageError(f"there is no folder '{folder}'; name one that holds images")
     found = []
     for where, folders, files in os.walk(folder, onerror=_raise):
-        folders[:] = [f for f in folders if not f.startswith(".")]
-        images = [f for f in files if f.lower().endswith(SUFFIXES) and not f.startswith(".")]
+        folders[:] = [
+            f for f in folders if not f.startswith(".") and Path(where, f).resolve() not in not_here
+        ]
+        images = [
+            f
+            for f in files
+            if f.lower().endswith(SUFFIXES)
+            and not f.startswith(".")
+            and (Path(where, f).is_file() or Path(where, f).is_symlink())  # no pipe: it would block
+        ]
         found += [Path(where, f).relative_to(folder).as_posix() for f in images]
     if not found:
         raise UsageError(f"'{folder}' holds no image; looked for are {', '.join(SUFFIXES)}")

@@ -176,7 +176,8 @@ def _middle(column: int) -> float:
 def _write(figure: Figure, text: str, x: float, top: float, **style: Any) -> None:
     """Text whose first line begins at a point, inches from the lower left corner."""
     height = figure.get_figheight()
-    figure.text(x / WIDTH, top / height, text, va="top", **style)
+    # Names of files may hold dollar signs, which are not mathematics.
+    figure.text(x / WIDTH, top / height, text, va="top", parse_math=False, **style)
 
 
 def _add_axes(figure: Figure, column: int, top: float, width: float, height: float) -> Axes:

@@ -53,23 +53,23 @@ def _measure(config: ConfigDict | None) -> bool:
     from jagree.statistics.table import failures, joined, measure
 
     shard = _parse_shard(_SHARD.value)
-    options, source, out, splits = _examples(config)
+    options, source, splits, kept, out = _examples(config)
     chosen = _chosen(splits)
-    kept = Path(options.dir or "runs/statistics")
+    if not shard:
+        _check_out(out, kept, splits)
     stores = {name: Store(kept, source, split) for name, split in splits.items()}
     failed: dict[str, str] = {}
     for store in stores.values():
         failed |= measure(store, options, shard=shard or (0, 1), quiet=False)
     if shard:
-        stages.report_failures(failed)
         print(
             f"shard {shard[0]} of 0 to {shard[1] - 1} is done, in '{kept}'; when all are, the same "
             "command without --shard joins them"
         )
-        return bool(failed)
-    tables = {name: joined(store, options, source) for name, store in stores.items()}
-    failed = {i: reason for table in tables.values() for i, reason in failures(table).items()}
-    _write(tables, splits, options, chosen, Path(_OUT.value or kept / out))
+    else:
+        tables = {name: joined(store, options, source) for name, store in stores.items()}
+        failed = {i: reason for table in tables.values() for i, reason in failures(table).items()}
+        _write(tables, splits, options, chosen, out)
     stages.report_failures(failed)
     return bool(failed)
 
@@ -83,23 +83,49 @@ def _parse_shard(text: str | None) -> tuple[int, int] | None:
     return int(numbers[1]), int(numbers[2])
 
 
-def _examples(config: ConfigDict | None) -> tuple[ConfigDict, str, str, Mapping[str, Any]]:
-    """Options, names of the source and of the output, and splits."""
+def _examples(
+    config: ConfigDict | None,
+) -> tuple[ConfigDict, str, Mapping[str, Any], Path, Path]:
+    """Options, name of the source, splits, folder of the parts, folder of the results."""
     from jagree import config as rules
     from jagree import data
     from jagree.configs import default
+    from jagree.data.files import ImageFiles
 
     if config is not None:
         rules.check(config)
-    if _IMAGES.value is not None:
-        from jagree.data.files import ImageFiles
-
-        options = (config or default.get_config()).statistics
-        files = ImageFiles(_IMAGES.value)
-        return options, "images", files.name, {files.name: files}
-    if config is None:
+    options = (config or default.get_config()).statistics
+    kept = Path(options.dir or "runs/statistics")
+    if _IMAGES.value:
+        out = Path(_OUT.value or kept / Path(_IMAGES.value).expanduser().resolve().name)
+        files = ImageFiles(_IMAGES.value, leave_out=(kept, out))
+        print(f"reading {len(files):,} files to tell them from others' ...")
+        return options, "images", {files.name: files}, kept, out
+    if config is None or _IMAGES.value is not None:
         raise UsageError("say of what: --config=configs/quickstart.py, for one, or --images=FOLDER")
-    return config.statistics, config.data.name, config.name, data.load(config.data)
+    out = Path(_OUT.value or kept / config.name)
+    return options, config.data.name, data.load(config.data), kept, out
+
+
+def _check_out(out: Path, kept: Path, splits: Mapping[str, Any]) -> None:
+    """Raise a UsageError if results of ours would take the place of something else."""
+    from jagree.statistics.table import open_tables
+
+    elsewhere = "choose another --out=FOLDER"
+    if out.resolve() == (kept / "parts").resolve():
+        raise UsageError(f"'{out}' is where the parts are kept; {elsewhere}")
+    try:
+        there = sorted(path.name for path in out.iterdir())
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise UsageError(f"cannot use '{out}' ({error.strerror}); {elsewhere}") from error
+    if there and "statistics.zarr" not in there:
+        raise UsageError(f"'{out}' is not empty and holds no image statistics; {elsewhere}")
+    old = open_tables(out / "statistics.zarr") if there else {}
+    for name, split in splits.items():
+        if name in old and old[name].attrs["fingerprint"] != split.fingerprint:
+            raise UsageError(f"'{out}' holds the statistics of other images; {elsewhere}")
 
 
 def _write(
@@ -109,7 +135,7 @@ def _write(
     chosen: Mapping[str, Mapping[str, int]],
     out: Path,
 ) -> None:
-    from jagree import analysis, figures
+    from jagree import figures
     from jagree.statistics.table import write_tables
     from jagree.study import statistics_table
 
@@ -121,12 +147,23 @@ def _write(
     for name, table in tables.items():
         figures.save(figures.draw_histograms(table), out / "figures" / f"histograms_{name}")
         if name in chosen:
-            positions = np.array(list(chosen[name].values()))
-            images = splits[name].originals(positions)
-            pictures = [images[i] for i in range(len(positions))]
-            panel = analysis.draw_maps(list(chosen[name]), pictures, options)
-            figures.save(panel, out / "figures" / f"panel_{name}")
+            _draw_panel(splits[name], chosen[name], options, out / "figures" / f"panel_{name}")
     print(f"statistics: {out}")
+
+
+def _draw_panel(split: Any, chosen: Mapping[str, int], options: ConfigDict, stem: Path) -> None:
+    from jagree import analysis, figures
+
+    originals = split.originals(np.array(list(chosen.values())))
+    pictures = {}
+    for i, example in enumerate(chosen):
+        try:
+            pictures[example] = originals[i]
+        except (OSError, ValueError) as error:
+            print(f"--panel: '{example}' cannot be drawn: {error}")
+    if pictures:
+        panel = analysis.draw_maps(list(pictures), list(pictures.values()), options)
+        figures.save(panel, stem)
 
 
 def _chosen(splits: Mapping[str, Any]) -> dict[str, dict[str, int]]:
@@ -144,5 +181,16 @@ def _chosen(splits: Mapping[str, Any]) -> dict[str, dict[str, int]]:
     return found
 
 
+def _parse(argv: Sequence[str]) -> list[str]:
+    """Parse the flags; fields of the config are those of the default one if no other is named."""
+    from jagree.configs import default
+
+    flag = re.compile(r"--?config(=.*)?")
+    images = any(re.match(r"--?images=", a) for a in argv)
+    if images and not any(flag.fullmatch(a) for a in argv):
+        argv = [argv[0], f"--config={default.__file__}", *argv[1:]]
+    return commandline.parse(argv)
+
+
 if __name__ == "__main__":
-    app.run(main, flags_parser=commandline.parse)
+    app.run(main, flags_parser=_parse)

@@ -63,7 +63,7 @@ class Statistic:
     version: int = 1
     settings: str = ""
     seconds: float = 1e-3
-    per_part: int = 1000
+    per_part: int = 500
 
 
 ENTROPY = Statistic(
@@ -169,5 +169,5 @@ EDGE_STRENGTH = Statistic(
     ),
     settings="edges",
     seconds=3e-2,
-    per_part=50,
+    per_part=20,
 )

@@ -1,6 +1,8 @@
 """What may be done to an image before it is measured."""
 
 import io
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -8,6 +10,25 @@ from PIL import Image
 from jagree.statistics import pixels
 
 _LONGEST = 65_500  # pixels; libjpeg's limit
+
+
+def prepared(image: np.ndarray, settings: Mapping[str, Any]) -> np.ndarray:
+    """The image as a statistic is to see it.
+
+    Parameters
+    ----------
+    image : uint8 array [H, W, 3] or [H, W]
+    settings : mapping
+        ``jpeg75`` (true or false) and ``resize`` (pixels), where they are in force; both: in this
+        order.
+
+    Returns
+    -------
+    uint8 array, as many channels
+    """
+    if settings.get("jpeg75"):
+        image = jpeg75(image)
+    return resize(image, settings["resize"]) if "resize" in settings else image
 
 
 def jpeg75(image: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from jagree import seeds
-from jagree.statistics import dct, edges, entropy, segments
+from jagree.statistics import dct, edges, entropy, inputs, parts, segments
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Maps:
 
 
 def maps_of(image: np.ndarray, example: str, options: ConfigDict) -> Maps:
-    """The maps of one image, at its original size.
+    """The maps of one image, of the inputs and with the settings of ``config.statistics``.
 
     Parameters
     ----------
@@ -46,11 +46,15 @@ def maps_of(image: np.ndarray, example: str, options: ConfigDict) -> Maps:
     options : ConfigDict
         ``config.statistics``.
     """
+
+    def seen(name: str) -> np.ndarray:
+        return inputs.prepared(image, parts.request(name, options).settings)
+
     seed = seeds.of_example(options.edges.seed, "edge_strength", example)
     return Maps(
-        segments=segments.segment(image),
-        edges=edges.edge_map(image, options.edges.preset, seed),
-        entropy=entropy.local_entropy(image),
-        dct=dct.coefficients(image),
-        dct_share=dct.dct_share(image),
+        segments=segments.segment(seen("segments")),
+        edges=edges.edge_map(seen("edge_strength"), options.edges.preset, seed),
+        entropy=entropy.local_entropy(seen("entropy")),
+        dct=dct.coefficients(seen("dct_share")),
+        dct_share=dct.dct_share(seen("dct_share")),
     )

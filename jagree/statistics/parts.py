@@ -9,7 +9,6 @@ DIR/parts/cifar10/test-3f2a.../edge_strength-v1-preset=speedy-repeats=1-seed=0/0
 import hashlib
 import io
 import json
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,18 +86,20 @@ class Request:
 
 def requests(options: ConfigDict) -> list[Request]:
     """What ``config.statistics`` asks for, in its order."""
-    found = []
-    for name in options.names:
-        settings: dict[str, Any] = {}
-        if options.jpeg75:
-            settings["jpeg75"] = True
-        if options.resize and name in options.resized:
-            settings["resize"] = options.resize
-        section = registry.load("statistic", name).settings
-        own = options[section].to_dict() if section else {}
-        examples = own.pop("examples", 0)
-        found.append(Request(name, settings | own, examples))
-    return found
+    return [request(name, options) for name in options.names]
+
+
+def request(name: str, options: ConfigDict) -> Request:
+    """One statistic with the settings of ``config.statistics``."""
+    settings: dict[str, Any] = {}
+    if options.jpeg75:
+        settings["jpeg75"] = True
+    if options.resize and name in options.resized:
+        settings["resize"] = options.resize
+    section = registry.load("statistic", name).settings
+    own = options[section].to_dict() if section else {}
+    examples = own.pop("examples", 0)
+    return Request(name, settings | own, examples)
 
 
 def measuring_order(ids: np.ndarray) -> np.ndarray:
@@ -152,7 +153,7 @@ class Part:
             with np.load(io.BytesIO(content), allow_pickle=False) as stored:
                 values = {k[7:]: stored[k] for k in stored.files if k.startswith("values/")}
                 return cls(stored["id"], values, json.loads(str(stored["failed"])))
-        except (zipfile.BadZipFile, KeyError, EOFError, OSError) as error:
+        except Exception as error:  # there is no end to what a flipped bit makes zipfile raise
             raise ValueError(f"a damaged part: {error}") from error
 
 
@@ -193,6 +194,7 @@ def measure(ids: Sequence[str], originals: Originals, wanted: Sequence[Request])
         try:
             image = originals[i]
         except Exception as error:  # whatever a broken file makes a decoder raise
+            _raise_interrupt(error)
             for reasons in failed:
                 reasons[example] = f"{type(error).__name__}: {error}"
             continue
@@ -200,6 +202,7 @@ def measure(ids: Sequence[str], originals: Originals, wanted: Sequence[Request])
             try:
                 numbers = _apply(request, image, example)
             except Exception as error:  # one image must not stop a million
+                _raise_interrupt(error)
                 reasons[example] = f"{type(error).__name__}: {error}"
                 continue
             for column, number in zip(columns.values(), numbers, strict=True):
@@ -208,12 +211,21 @@ def measure(ids: Sequence[str], originals: Originals, wanted: Sequence[Request])
     return [Part(names, v, f) for v, f in zip(values, failed, strict=True)]
 
 
+def _raise_interrupt(error: BaseException) -> None:
+    """Raise KeyboardInterrupt if that is what `error` is about.
+
+    Compiled code that Ctrl-C falls into returns with SystemError, and the interrupt as its cause.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, KeyboardInterrupt):
+            raise KeyboardInterrupt from error
+        cause = cause.__cause__ or cause.__context__
+
+
 def _apply(request: Request, image: np.ndarray, example: str) -> tuple[float, ...]:
     from jagree.statistics import inputs
 
-    if request.settings.get("jpeg75"):
-        image = inputs.jpeg75(image)
-    if "resize" in request.settings:
-        image = inputs.resize(image, request.settings["resize"])
+    image = inputs.prepared(image, request.settings)
     seed = seeds.of_example(request.settings.get("seed", 0), request.name, example)
     return request.statistic.measure(image, request.settings, seed)

@@ -4,7 +4,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import Connection
@@ -22,7 +22,7 @@ def run(
     function: Callable[..., Any],
     tasks: Iterable[tuple[Task, Callable[[], tuple[Any, ...]]]],
     workers: int,
-) -> Iterator[tuple[Task, Any]]:
+) -> Generator[tuple[Task, Any], None, None]:
     """Yield ``(task, function(*arguments()))`` for each task, in the order in which they end.
 
     Parameters
@@ -63,7 +63,8 @@ def run(
     except BrokenProcessPool as error:
         raise UsageError(
             "a process that measured images was killed, for want of memory perhaps; the same "
-            "command goes on (config.statistics.workers=1 takes the least memory)"
+            "command goes on (config.statistics.workers=1 takes the least memory, and no other "
+            "process, which a script needs that does not say if __name__ == '__main__')"
         ) from error
     finally:
         if running:  # interrupted: nobody wants what is being measured

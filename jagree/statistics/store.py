@@ -1,6 +1,7 @@
 """The folder where parts are kept: written whole or not at all, shared by runs and by machines."""
 
 import os
+import shutil
 import time
 import uuid
 from collections.abc import Iterable, Mapping
@@ -112,14 +113,18 @@ class Store:
                 found[index] = part
         return found
 
-    def sweep(self) -> None:
-        """Remove what killed processes left half-written."""
-        for debris in self.folder.glob("*/*.partial"):
-            try:
-                if time.time() - debris.stat().st_mtime > _OLD:
-                    debris.unlink()
-            except FileNotFoundError:  # another process was faster
-                continue
+
+def sweep(folder: Path, pattern: str) -> None:
+    """Remove the files and folders that killed processes left half-written long ago."""
+    for debris in folder.glob(pattern):
+        try:
+            old = time.time() - debris.stat().st_mtime > _OLD
+        except FileNotFoundError:  # another process was faster
+            continue
+        if old and debris.is_dir():
+            shutil.rmtree(debris, ignore_errors=True)
+        elif old:
+            debris.unlink(missing_ok=True)
 
 
 def cores() -> int:

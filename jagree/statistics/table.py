@@ -1,20 +1,24 @@
 """The table of image statistics: measured in parts, joined into one Dataset, stored in Zarr."""
 
+import contextlib
+import errno
 import json
 import shutil
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
+import zarr
 from ml_collections import ConfigDict
 
 from jagree.errors import UsageError
 from jagree.statistics import parts, pool
 from jagree.statistics.parts import Examples, Part, Request
 from jagree.statistics.progress import Progress
-from jagree.statistics.store import Store, Task, cores
+from jagree.statistics.store import Store, Task, cores, sweep
 
 SCHEMA, VERSION = "jagree-statistics", 1
 
@@ -84,22 +88,41 @@ def measure(
     OSError
         If the store cannot be written. What was kept before stays.
     """
-    store.sweep()
+    sweep(store.folder, "*/*.partial")
     missing = _missing(store, parts.requests(options))
     tasks = [t for t in store.tasks(missing) if t.index % shard[1] == shard[0]]
     workers = min(options.workers or cores(), max(len(tasks), 1))
-    failed: dict[str, str] = {}
-    with Progress(store.examples.name, sum(t.seconds for t in tasks), quiet=quiet) as progress:
-        for task, found in pool.run(parts.measure, _with_images(store, tasks), workers):
+    failures = Failures()
+    # Closed at once if a part cannot be kept, so that no process goes on measuring for nobody.
+    running = contextlib.closing(pool.run(parts.measure, _with_images(store, tasks), workers))
+    work = sum(t.seconds for t in tasks)
+    with Progress(store.examples.name, work, quiet=quiet) as progress, running as results:
+        for task, found in results:
             for request, part in zip(task.requests, found, strict=True):
                 store.write(request, task.index, part)
-                failed |= _told(request, part)
+                failures.add(request, part)
             progress.advance(task.seconds)
-    return failed
+    return failures.told
 
 
-def _told(request: Request, part: Part) -> dict[str, str]:
-    return {example: f"{request.name}: {reason}" for example, reason in part.failed.items()}
+class Failures:
+    """What could not be measured: each image once, with the reasons and what they stop."""
+
+    def __init__(self) -> None:
+        self._statistics: dict[str, dict[str, list[str]]] = {}
+
+    def add(self, request: Request, part: Part) -> None:
+        """Take down the failures of a part."""
+        for example, reason in part.failed.items():
+            self._statistics.setdefault(example, {}).setdefault(reason, []).append(request.name)
+
+    @property
+    def told(self) -> dict[str, str]:
+        """Id to a sentence, in order of id."""
+        return {
+            example: "; ".join(f"{', '.join(names)}: {why}" for why, names in reasons.items())
+            for example, reasons in sorted(self._statistics.items())
+        }
 
 
 def _missing(store: Store, requests: Sequence[Request]) -> Iterator[tuple[Request, int]]:
@@ -149,7 +172,7 @@ def joined(store: Store, options: ConfigDict, source: str = "data") -> xr.Datase
     """
     examples = store.examples
     variables: dict[str, Any] = {}
-    failed: dict[str, str] = {}
+    failures = Failures()
     for request in parts.requests(options):
         kept, positions = store.kept(request), store.positions(request)
         if len(kept) < len(positions):
@@ -174,7 +197,7 @@ def joined(store: Store, options: ConfigDict, source: str = "data") -> xr.Datase
             }
             variables[variable.name] = ("example", values, attributes)
         for part in kept.values():
-            failed |= _told(request, part)
+            failures.add(request, part)
     metadata = _metadata(examples)
     for name in metadata.keys() & variables.keys():
         raise UsageError(
@@ -187,7 +210,7 @@ def joined(store: Store, options: ConfigDict, source: str = "data") -> xr.Datase
         "data": source,
         "fingerprint": examples.fingerprint,
         "columns": list(variables),  # Zarr does not keep their order
-        "failed": json.dumps(failed, sort_keys=True),
+        "failed": json.dumps(failures.told),
     }
     coordinates = {"id": ("example", examples.id.astype(object))}
     return xr.Dataset(variables, coordinates, attributes)
@@ -215,7 +238,7 @@ def failures(dataset: xr.Dataset) -> dict[str, str]:
 
 
 def write_tables(tables: Mapping[str, xr.Dataset], path: str | Path) -> None:
-    """Store tables, one group per split, in place of what `path` held.
+    """Store tables, one group per split, in place of the ones that `path` held.
 
     Raises
     ------
@@ -224,27 +247,33 @@ def write_tables(tables: Mapping[str, xr.Dataset], path: str | Path) -> None:
     """
     path = Path(path)
     if path.exists():
-        open_tables(path)
-    partial = path.with_name(path.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
+        _check_root(path)
+    sweep(path.parent, f"{path.name}.*.partial")
+    partial, aside = (path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial") for _ in range(2))
     root = xr.Dataset(attrs={"schema": SCHEMA, "schema_version": VERSION})
     root.to_zarr(partial, mode="w", zarr_format=3, consolidated=False)
     for split, dataset in tables.items():
         dataset.to_zarr(partial, group=split, mode="a", zarr_format=3, consolidated=False)
-    shutil.rmtree(path, ignore_errors=True)
-    partial.rename(path)
+    _replace(partial, path, aside)
 
 
-def open_tables(path: str | Path) -> dict[str, xr.Dataset]:
-    """Read what `write_tables` wrote: one Dataset per split.
+def _replace(new: Path, path: Path, aside: Path) -> None:
+    """Put a folder in the place of another, which cannot be done in one step."""
+    while True:
+        with contextlib.suppress(FileNotFoundError):
+            path.rename(aside)
+        try:
+            new.rename(path)
+            break
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            shutil.rmtree(aside, ignore_errors=True)  # another process has put its own there
+    shutil.rmtree(aside, ignore_errors=True)
 
-    Raises
-    ------
-    UsageError
-        If `path` holds no such store, or one of a newer schema.
-    """
-    import zarr
 
+def _check_root(path: Path) -> list[str]:
+    """Names of the splits that a store holds; see `open_tables` for what is refused."""
     try:
         root = zarr.open_group(str(path), mode="r")
     except (FileNotFoundError, ValueError) as error:
@@ -257,11 +286,29 @@ def open_tables(path: str | Path) -> dict[str, xr.Dataset]:
             f"'{path}' has schema version {version}, newer than this program's {VERSION}; "
             "install a newer jagree"
         )
-    splits = sorted(root.group_keys(), key=lambda name: (name != "train", name))
-    return {
-        split: _as_written(xr.open_zarr(path, group=split, consolidated=False).load())
-        for split in splits
-    }
+    return sorted(root.group_keys(), key=lambda name: (name != "train", name))
+
+
+def open_tables(path: str | Path) -> dict[str, xr.Dataset]:
+    """Read what `write_tables` wrote: one Dataset per split, the training split first.
+
+    Raises
+    ------
+    UsageError
+        If `path` holds no such store, a damaged one, or one of a newer schema.
+    """
+    path = Path(path)
+    splits = _check_root(path)
+    try:
+        return {
+            split: _as_written(xr.open_zarr(path, group=split, consolidated=False).load())
+            for split in splits
+        }
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        raise UsageError(
+            f"'{path}' is damaged ({error}); remove it and run the stage 'statistics' again, which "
+            "need not measure anew"
+        ) from error
 
 
 def _as_written(dataset: xr.Dataset) -> xr.Dataset:

@@ -96,11 +96,17 @@ def test_a_file_of_people_in_another_order_or_shape_is_refused(
     for content, message in [
         (people[::-1], "not in the official order"),
         (people[:500], "must hold 10,000 rows of 10"),
-        (people * 2, "must hold 10,000 rows of 10"),
+        (people * 2, "0 or more and 1 in sum"),
+        (np.where(people == people[3, 3], np.nan, people), "0 or more and 1 in sum"),
+        (np.tile([2.0, -1, 0, 0, 0, 0, 0, 0, 0, 0], (10_000, 1)), "0 or more and 1 in sum"),
+        (np.full((10_000, 10), "x"), "cannot read"),
     ]:
         np.save(tmp_path / "people.npy", content)
         with pytest.raises(UsageError, match=message):
             load("test", options(real_data / "tfds", 300, tmp_path / "people.npy"))
+    np.savez(tmp_path / "people.npz", people)
+    with pytest.raises(UsageError, match="cannot read"):
+        load("test", options(real_data / "tfds", 300, tmp_path / "people.npz"))
     (tmp_path / "people.npy").write_text("rubbish")
     with pytest.raises(UsageError, match="cannot read"):
         load("test", options(real_data / "tfds", 300, tmp_path / "people.npy"))

@@ -397,3 +397,19 @@ def test_real_photographs(real_data: Path) -> None:
         assert image.ndim == 3
         grey += np.array_equal(image[:, :, 0], image[:, :, 2])
     assert grey >= 4
+
+
+def test_what_is_no_file_and_what_is_left_out(tmp_path: Path) -> None:
+    pixels = Image.fromarray(np.zeros((2, 2, 3), np.uint8))
+    for name in ("a.png", "results/b.png", "deep/results/c.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        pixels.save(tmp_path / name)
+    os.mkfifo(tmp_path / "pipe.png")  # reading it would wait for ever
+    (tmp_path / "lost.png").symlink_to(tmp_path / "nowhere.png")
+    files = ImageFiles(tmp_path, leave_out=(tmp_path / "results",))
+    assert files.id.tolist() == ["a.png", "deep/results/c.png", "lost.png"]
+    before = files.fingerprint
+    with pytest.raises(FileNotFoundError):
+        files.original(2)
+    pixels.save(tmp_path / "nowhere.png")
+    assert ImageFiles(tmp_path, leave_out=(tmp_path / "results",)).fingerprint != before

@@ -65,7 +65,7 @@ def test_an_unreadable_image_is_named_and_the_exit_code_says_so(
     done = call(tmp_path, f"--images={broken}")
     assert done.returncode == 3
     assert "no value for 'more/0.png'" in done.stdout
-    assert "1 image could not be measured and are nan" in done.stdout
+    assert "1 image could not be measured, nan in the table" in done.stdout
     found = open_tables(tmp_path / "runs/statistics/broken/statistics.zarr")["broken"]
     for name in ("entropy", "segments", "edge_strength"):
         assert np.isnan(found[name].values[0])
@@ -87,12 +87,65 @@ def test_shards_and_what_they_say(tmp_path: Path) -> None:
         xr.testing.assert_identical(one[name], two[name])
 
 
+def test_results_are_not_measured_as_images_and_do_not_hide_others(
+    photos: Path, tmp_path: Path
+) -> None:
+    here = shutil.copytree(photos, tmp_path / "photos")
+    names = "--config.statistics.names=segments"
+    for _ in range(2):  # the second time there are figures below it
+        done = call(here, "--images=.", names, "--panel=more/1.png")
+        assert done.returncode == 0, done.stderr
+        table = open_tables(here / "runs/statistics/photos/statistics.zarr")["photos"]
+        assert table["id"].size == 4
+        assert list(table.data_vars) == ["segments"]
+    other = shutil.copytree(photos / "more", tmp_path / "other/photos")
+    refused = call(here, f"--images={other}", names)
+    assert refused.returncode == 2
+    assert "holds the statistics of other images; choose another --out" in refused.stderr
+    assert len(list((here / "runs/statistics/parts/images").iterdir())) == 1  # measured nothing
+
+
+@pytest.mark.parametrize("taken", ["file", "thesis"])
+def test_what_is_not_ours_is_not_overwritten(taken: str, photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("kept")
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis/statistics.csv").write_text("kept")
+    refused = call(tmp_path, f"--images={photos}", f"--out={taken}")
+    assert refused.returncode == 2
+    assert refused.stderr.count("\n") == 1
+    assert "choose another --out=FOLDER" in refused.stderr
+    assert not (tmp_path / "runs").exists()
+    assert (tmp_path / "thesis/statistics.csv").read_text() == "kept"
+
+
+def test_an_image_of_the_panel_that_cannot_be_read_stops_nothing(
+    photos: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(photos, tmp_path / "p")
+    (folder / "$x^$y.png").write_bytes((photos / "more/1.png").read_bytes())
+    (folder / "broken.png").write_text("no")
+    (folder / "lost.png").symlink_to(tmp_path / "nowhere.png")
+    done = call(
+        tmp_path,
+        "--images=p",
+        "--config.statistics.names=segments",
+        "--panel=broken.png,$x^$y.png",
+    )
+    assert done.returncode == 3, done.stderr
+    assert done.stderr == ""
+    assert "--panel: 'broken.png' cannot be drawn" in done.stdout
+    for name in ("broken.png", "lost.png"):
+        assert f"no value for '{name}': segments: " in done.stdout
+    assert (tmp_path / "runs/statistics/p/figures/panel_p.png").exists()
+
+
 WRONG = {
     "of what": ((), "say of what"),
     "shard": ((QUICK, "--shard=8/8"), "--shard must be I/N with I from 0 to N - 1"),
     "shard text": ((QUICK, "--shard=a"), "--shard must be I/N"),
     "folder": (("--images=nowhere",), "nowhere"),
     "no images": (("--images=.",), "no image"),
+    "empty": (("--images=",), "say of what"),
     "statistic": (
         (QUICK, "--config.statistics.names=entropy,edge"),
         "unknown statistic 'edge'",

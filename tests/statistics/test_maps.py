@@ -10,8 +10,13 @@ from jagree.statistics.maps import maps_of
 from jagree.statistics.table import table
 
 
-def test_the_numbers_of_the_table_are_those_of_the_maps(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("jpeg75", "resize"), [(False, 0), (True, 0), (True, 24)])
+def test_the_numbers_of_the_table_are_those_of_the_maps(
+    jpeg75: bool, resize: int, tmp_path: Path
+) -> None:
     config = default.get_config()
+    config.statistics.jpeg75 = jpeg75
+    config.statistics.resize = resize
     config.data.train_size = 4
     config.statistics.workers = 1
     split = load("train", config.data)
@@ -23,4 +28,4 @@ def test_the_numbers_of_the_table_are_those_of_the_maps(tmp_path: Path) -> None:
         assert maps.segments.max() + 1 == row["segments"]
         assert maps.entropy.mean() == pytest.approx(row["entropy"].item())
         assert maps.dct_share == row["dct_share"]
-        assert maps.dct.shape == (32, 32)
+        assert maps.dct.shape == ((resize or 32, resize or 32))

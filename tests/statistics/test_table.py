@@ -1,7 +1,9 @@
 """The table: each image once, whoever measures it, in whatever pieces."""
 
 import json
+import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -112,7 +114,6 @@ def test_repeats_give_a_mean_and_its_standard_error(
     options.names = ("edge_strength",)
     options.edges.examples = 1
     one = table(split, options, store=tmp_path)["edge_strength"].values
-    (position,) = np.flatnonzero(~np.isnan(one[parts.measuring_order(split.id)[:1]])) * 0
     position = parts.measuring_order(split.id)[0]
     options.edges.repeats = 3
     several = table(split, options, store=tmp_path).isel(example=position)
@@ -395,3 +396,66 @@ def test_a_newer_schema_is_refused(tables: dict[str, xr.Dataset], tmp_path: Path
     (path / "zarr.json").write_text(json.dumps(about))
     with pytest.raises(UsageError, match="schema version 9, newer than this program's 1"):
         open_tables(path)
+
+
+def test_two_writers_of_one_table_do_not_disturb_each_other(
+    tables: dict[str, xr.Dataset], tmp_path: Path
+) -> None:
+    path = tmp_path / "statistics.zarr"
+    with ThreadPoolExecutor(4) as pool:
+        done = [pool.submit(write_tables, tables, path) for _ in range(24)]
+    for one in done:
+        try:
+            one.result()
+        except UsageError as error:  # looked at just when it was being replaced
+            pytest.fail(str(error))
+    xr.testing.assert_equal(open_tables(path)["train"], tables["train"])
+    assert [p.name for p in tmp_path.iterdir() if "partial" in p.name] == []
+
+
+def test_old_debris_of_writers_is_swept(tables: dict[str, xr.Dataset], tmp_path: Path) -> None:
+    old, new = (tmp_path / f"statistics.zarr.{name}.partial" for name in ("old", "new"))
+    for debris in (old, new):
+        debris.mkdir()
+        (debris / "zarr.json").write_text("half")
+    os.utime(old, (0, 0))
+    write_tables(tables, tmp_path / "statistics.zarr")
+    assert not old.exists()
+    assert new.exists()  # another process may be at it
+
+
+def test_a_damaged_table_is_named_with_its_remedy_and_can_be_written_anew(
+    tables: dict[str, xr.Dataset], tmp_path: Path
+) -> None:
+    path = tmp_path / "statistics.zarr"
+    write_tables(tables, path)
+    (chunk,) = (path / "train/sum/c").iterdir()
+    chunk.write_bytes(b"rubbish")
+    with pytest.raises(UsageError, match=r"is damaged .* run the stage 'statistics' again"):
+        open_tables(path)
+    write_tables(tables, path)
+    xr.testing.assert_equal(open_tables(path)["train"], tables["train"])
+
+
+def test_an_interrupt_inside_compiled_code_is_no_failure_of_the_image(
+    split: Split, options: ConfigDict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(image: np.ndarray, settings: object, seed: int) -> tuple[float]:
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt as error:
+            raise SystemError("returned a result with an exception set") from error
+
+    monkeypatch.setattr(workers, "SUM", replace(workers.SUM, measure=interrupted))
+    with pytest.raises(KeyboardInterrupt):
+        table(split, options, store=tmp_path)
+    assert list(tmp_path.rglob("*.npz")) == []
+
+
+def test_an_image_that_fails_is_told_once_with_all_that_it_lacks(
+    counted: Counted, split: Split, options: ConfigDict, tmp_path: Path
+) -> None:
+    counted.broken = {str(split.id[7])}
+    options.names = ("sum", "drawn")
+    found = table(counted, options, store=tmp_path)
+    assert failures(found) == {split.id[7]: "sum, drawn: OSError: image file is truncated"}

@@ -11,6 +11,7 @@ measures in parts; what is there is not measured again. Then copy the folder her
 from collections.abc import Sequence
 
 from absl import app, flags
+from ml_collections import ConfigDict
 
 from jagree import commandline
 from jagree.errors import UsageError
@@ -27,13 +28,14 @@ def main(argv: Sequence[str]) -> int:
         config = commandline.config()
         if config is None:
             raise UsageError("say of what: --config=configs/quickstart.py, for one")
-        _run(config, argv[1:])
+        failed = _run(config, argv[1:])
     except UsageError as error:
         return commandline.fail(str(error))
-    return 0
+    return commandline.INCOMPLETE if failed else 0
 
 
-def _run(config: object, options: Sequence[str]) -> None:
+def _run(config: ConfigDict, options: Sequence[str]) -> int:
+    """Measure; how many values could not be."""
     from jagree import config as rules
 
     rules.check(config)
@@ -44,9 +46,13 @@ def _run(config: object, options: Sequence[str]) -> None:
         raise UsageError("Apache Beam is not installed; pip install 'jagree[beam]'") from error
     from jagree.statistics.beam.pipeline import build
 
-    with apache_beam.Pipeline(options=PipelineOptions(list(options))) as pipeline:
-        build(pipeline, config, _OUTPUT.value) | apache_beam.Map(print)
+    pipeline = apache_beam.Pipeline(options=PipelineOptions(list(options)))
+    build(pipeline, config, _OUTPUT.value) | apache_beam.Map(print)
+    result = pipeline.run()
+    result.wait_until_finish()
     print(f"parts: {_OUTPUT.value}; join them by python -m jagree.statistics")
+    counters = result.metrics().query()["counters"]
+    return sum(c.result for c in counters if c.key.metric.name == "failed")
 
 
 if __name__ == "__main__":

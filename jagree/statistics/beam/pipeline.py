@@ -1,5 +1,6 @@
 """The pipeline: parts in, files out, the same as `jagree.statistics.table.measure` writes."""
 
+import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,7 @@ class MeasureParts(apache_beam.DoFn):
             _write(path, part.to_bytes())
             Metrics.counter("jagree", "parts").inc()
             for example, reason in part.failed.items():
+                Metrics.counter("jagree", "failed").inc()
                 yield example, f"{request.name}: {reason}"
 
     def _path(self, file: Path) -> str:
@@ -75,7 +77,7 @@ def _write(path: str, content: bytes) -> None:
     except OSError:  # another worker was faster
         if not FileSystems.exists(folder):
             raise
-    partial = f"{path}.partial"
+    partial = f"{path}.{uuid.uuid4().hex}.partial"
     with FileSystems.create(partial, mime_type="application/octet-stream") as file:
         file.write(content)
     FileSystems.rename([partial], [path])
