@@ -20,7 +20,7 @@ import numpy as np
 import scipy.fft
 import skimage.segmentation
 import threadpoolctl
-from absl import app, flags
+from absl import app, flags, logging
 from PIL import Image, ImageOps
 
 from jagree.configs import default
@@ -136,6 +136,7 @@ def report(name: str, results: list[tuple[float, float, float, float]], whole: i
 
 def main(_: list[str]) -> None:
     """Measure and print."""
+    logging.set_verbosity(logging.WARNING)
     folder = os.environ.get("JAGREE_TEST_DATA", "")
     if not Path(folder, "tfds").is_dir():
         raise app.UsageError(f"JAGREE_TEST_DATA={folder!r} does not name the folder of real data")
