@@ -46,15 +46,17 @@ def table(
 
     Examples
     --------
+    >>> import tempfile
     >>> from jagree.configs import default
     >>> from jagree.data.controlled import load
     >>> config = default.get_config()
     >>> config.data.train_size = 4
     >>> config.statistics.names = ("entropy", "segments")
     >>> config.statistics.workers = 1
-    >>> folder = getfixture("tmp_path")
-    >>> list(table(load("train", config.data), config.statistics, store=folder).data_vars)[:2]
-    ['entropy', 'segments']
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     found = table(load("train", config.data), config.statistics, store=folder)
+    >>> found["segments"].dims, found["entropy"].attrs["units"]
+    (('example',), 'bit')
     """
     kept = Store(store, source, examples)
     measure(kept, options)

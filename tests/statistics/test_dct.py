@@ -10,8 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jagree.configs import default
-from jagree.data.cifar10 import load
 from jagree.data.files import read_image
 from jagree.statistics.dct import coefficients, dct_share
 from jagree.statistics.inputs import jpeg75
@@ -23,13 +21,6 @@ few_colours = npst.arrays(
     st.tuples(st.integers(1, 9), st.integers(1, 9), st.just(3)),
     elements=st.sampled_from([0, 1, 2, 254, 255]),
 )
-
-
-@pytest.fixture(scope="module")
-def cifar(real_data: Path) -> np.ndarray:
-    options = default.get_config().data
-    options.dir, options.test_size = str(real_data / "tfds"), 0
-    return load("test", options).image
 
 
 def noise(*shape: int, levels: int = 256) -> np.ndarray:

@@ -9,12 +9,14 @@ import jagree.statistics.dct
 import jagree.statistics.entropy
 import jagree.statistics.inputs
 import jagree.statistics.segments
+import jagree.statistics.table
 
 MODULES = [
     jagree.statistics.dct,
     jagree.statistics.entropy,
     jagree.statistics.inputs,
     jagree.statistics.segments,
+    jagree.statistics.table,
 ]
 
 

@@ -10,8 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jagree.configs import default
-from jagree.data.cifar10 import load
 from jagree.data.files import read_image
 from jagree.statistics.entropy import local_entropy, mean_local_entropy
 from jagree.statistics.pixels import luminance
@@ -22,13 +20,6 @@ few_colours = npst.arrays(
     st.tuples(st.integers(1, 9), st.integers(1, 9), st.just(3)),
     elements=st.sampled_from([0, 1, 2, 254, 255]),
 )
-
-
-@pytest.fixture(scope="module")
-def cifar(real_data: Path) -> np.ndarray:
-    options = default.get_config().data
-    options.dir, options.test_size = str(real_data / "tfds"), 0
-    return load("test", options).image
 
 
 def photographs(real_data: Path, step: int) -> list[np.ndarray]:

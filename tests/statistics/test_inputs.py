@@ -7,17 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jagree.configs import default
-from jagree.data.cifar10 import load
 from jagree.data.files import read_image
 from jagree.statistics.inputs import jpeg75, resize
-
-
-@pytest.fixture(scope="module")
-def cifar(real_data: Path) -> np.ndarray:
-    options = default.get_config().data
-    options.dir, options.test_size = str(real_data / "tfds"), 0
-    return load("test", options).image
 
 
 def noise(*shape: int) -> np.ndarray:

@@ -11,8 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage.segmentation import felzenszwalb
 
-from jagree.configs import default
-from jagree.data.cifar10 import load
 from jagree.data.files import read_image
 from jagree.statistics.inputs import jpeg75
 from jagree.statistics.segments import _taps, segment, segment_count
@@ -25,13 +23,6 @@ few_colours = npst.arrays(
 )
 OPTIONS = [(0.5, 500, 20), (0.5, 100, 3), (0, 50, 0), (0.8, 300, 50), (1.3, 10, 1), (0.1, 900, 7)]
 f32 = np.float32
-
-
-@pytest.fixture(scope="module")
-def cifar(real_data: Path) -> np.ndarray:
-    options = default.get_config().data
-    options.dir, options.test_size = str(real_data / "tfds"), 0
-    return load("test", options).image
 
 
 def photographs(real_data: Path) -> list[np.ndarray]:

@@ -12,21 +12,12 @@ from threadpoolctl import threadpool_limits
 
 import jagree.statistics.edges.gradient
 import jagree.statistics.edges.strength
-from jagree.configs import default
-from jagree.data.cifar10 import load
 from jagree.statistics.edges import PRESETS, edge_map, edge_strength, edge_strengths
 from tests.conftest import REPOSITORY
 
 IMAGE = np.kron(
     np.random.default_rng(0).integers(0, 256, (5, 6, 3)), np.ones((5, 4, 1), int)
 ).astype(np.uint8)  # 25x24: blocks of colour
-
-
-@pytest.fixture(scope="module")
-def cifar(real_data: Path) -> np.ndarray:
-    options = default.get_config().data
-    options.dir, options.test_size = str(real_data / "tfds"), 300
-    return load("test", options).image
 
 
 @pytest.mark.parametrize("module", ["gradient", "strength"])
