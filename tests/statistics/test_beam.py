@@ -37,7 +37,7 @@ def test_the_pipeline_writes_the_same_parts_and_none_twice(tmp_path: Path) -> No
     call(tmp_path, *beam, "--", "--runner=DirectRunner", "--direct_num_workers=1")
     call(tmp_path, "jagree.statistics", *QUICK, "--config.statistics.dir=pool")
     measured = files(tmp_path / "beam/parts")
-    assert len(measured) == 2 * 2 + 3 + 1  # cheap ones in one part; edges in parts of 50
+    assert len(measured) == 2 * 2 + 7 + 2  # cheap ones in one part; edges in parts of 20
     assert measured == files(tmp_path / "pool/parts")
     # What is there is not measured again, and is joined as if it had been measured here.
     times = {f: f.stat().st_mtime_ns for f in tmp_path.glob("beam/**/*.npz")}
