@@ -4,7 +4,7 @@ Command:  python -m jagree.main --config=configs/quickstart.py
 Shows:    the layout of paper fig. 2a, on synthetic images whose difficulty has known causes
 Expect:   epoch 5: train accuracy 69 %, agreement 41 % (chance 16 %); epoch 12: 90 %, 78 % (59 %),
           test 68 %, 53 % (15 %)
-Time:     two minutes on two CPU cores; the first time, 20 s of them are compilation (one run)
+Time:     two minutes on two CPU cores; the first time, 10 s more to compile (one run each)
 """
 
 from ml_collections import ConfigDict
