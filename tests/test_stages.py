@@ -121,6 +121,18 @@ def test_a_run_says_how_many_images_could_not_be_measured(
     assert outcome == "done, but for 1 image"
 
 
+def test_a_store_that_cannot_be_is_known_before_anything_is_trained(
+    small: ConfigDict, tmp_path: Path
+) -> None:
+    (tmp_path / "statistics").write_text("a file")
+    with pytest.raises(UsageError, match=r"cannot keep image statistics in .*statistics.dir"):
+        run(small, tmp_path / "run", "train", "statistics")
+    assert not (tmp_path / "run/record.zarr").exists()
+    small.statistics.dir = str(tmp_path / "elsewhere")
+    run(small, tmp_path / "run", "statistics")
+    assert (tmp_path / "run/statistics.zarr").exists()
+
+
 def test_the_images_of_the_panel_are_at_the_deciles() -> None:
     values = np.array([np.nan, *range(100, 0, -1), np.nan])
     ids = np.array([f"i{n}" for n in range(102)], object)

@@ -118,6 +118,18 @@ def test_what_is_not_ours_is_not_overwritten(taken: str, photos: Path, tmp_path:
     assert (tmp_path / "thesis/statistics.csv").read_text() == "kept"
 
 
+def test_after_a_kill_while_the_table_was_put_in_place_the_same_command_goes_on(
+    photos: Path, tmp_path: Path
+) -> None:
+    arguments = (f"--images={photos}", "--config.statistics.names=segments")
+    assert call(tmp_path, *arguments).returncode == 0
+    out = tmp_path / "runs/statistics/photos"
+    (out / "statistics.zarr").rename(out / "statistics.zarr.0f3c.partial")  # between two renames
+    again = call(tmp_path, *arguments)
+    assert again.returncode == 0, again.stderr
+    assert open_tables(out / "statistics.zarr")["photos"]["id"].size == 4
+
+
 def test_an_image_of_the_panel_that_cannot_be_read_stops_nothing(
     photos: Path, tmp_path: Path
 ) -> None:
