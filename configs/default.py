@@ -16,15 +16,34 @@ def get_config() -> ConfigDict:
     config.members = 5  # networks trained at once; the paper's number
     config.epochs = 60  # passes over the training split
     config.batch_size = 128  # examples; the last batch of an epoch may be smaller
-    config.task = "single_label"  # the loss and the rule by which a prediction is right
+    config.task = "auto"  # single_label or multi_label: the loss, and when a prediction is right
 
     config.data = ConfigDict()
     config.data.name = "controlled"
-    config.data.dir = ""  # TFDS folder; "": TFDS_DATA_DIR or ~/tensorflow_datasets
-    config.data.cifar10h = ""  # cifar10h-probs.npy, of what people see in CIFAR-10's test images
-    config.data.seed = 0  # of synthetic images; not of the training
-    config.data.train_size = 5_000  # the first so many examples; 0: all (if the set has an end)
+    config.data.set = ""  # which one, of source tfds or hf: mnist, uoft-cs/cifar10, ...
+    # Where the data is. TFDS's sets: "" is TFDS_DATA_DIR or ~/tensorflow_datasets. Source folder:
+    # the folder of images. Source hf: a folder of parquet files; "" is the Hugging Face hub.
+    config.data.dir = ""
+    config.data.train_split = ""  # of tfds, hf, folder; "": the source's own choice
+    config.data.test_split = ""
+    config.data.test_share = 0.0  # of the train split, held out as the test split; 0: it has one
+    config.data.image = ""  # feature or column of tfds or hf that is the image; "": the only one
+    config.data.label = ""  # the same for the label
+    config.data.leave_out = ()  # ids of examples to do without
+    config.data.train_size = 5_000  # so many examples, drawn at random by id; 0: all
     config.data.test_size = 1_000  # the same for the test split
+    config.data.seed = 0  # of synthetic images, samples and label noise; not of the training
+    config.data.label_noise = 0.0  # probability that a label is replaced by a uniform one
+    config.data.test_label_noise = False  # whether test labels are replaced as well
+    config.data.resize = 0  # pixels of the shorter side, for the networks; 0: the original size
+    config.data.crop = 0  # pixels a side of what the networks see; 0: the whole image
+    config.data.random_crop = True  # in training; in evaluation, and else, the centre
+    config.data.workers = 0  # processes that decode and resize; 0: one per core
+    config.data.cache = ""  # of resized images; "": the folder prepared beside the run's
+    config.data.cifar10h = ""  # cifar10: cifar10h-probs.npy, what people see in the test images
+    config.data.search_difficulty = ""  # voc: VSD_dataset.csv, how long people search an image
+    config.data.ignore_difficult = ("test",)  # voc: splits in which difficult objects do not count
+    config.data.test_sample = "a"  # kth_tips2b: the sample to test on; the authors' code has c
 
     config.optimizer = ConfigDict()
     config.optimizer.name = "sgd"
@@ -40,6 +59,7 @@ def get_config() -> ConfigDict:
     config.per_member = ConfigDict()
     config.per_member.learning_rate = ()
     config.per_member.weight_decay = ()
+    config.per_member.label_noise = ()
 
     config.recording = ConfigDict()
     # How training examples are judged. epoch_end: in a pass of its own after each epoch, weights
@@ -53,6 +73,8 @@ def get_config() -> ConfigDict:
     config.training.engine = "auto"  # vmap (stacked members), loop (in turn), auto by the device
     config.training.steps_per_dispatch = 0  # 0: by the device, 1 on a CPU and 100 elsewhere
     config.training.eval_batch_size = 0  # examples; 0: by the device, 125 on a CPU, else 1,000
+    config.training.feed = "auto"  # resident (images on the device), stream, auto by their size
+    config.training.feed_workers = 0  # processes that cut crops for stream; 0: threads of this one
     config.training.checkpoint_every = 1  # epochs; a killed run repeats at most so many
 
     # Measured once per data set and settings, and found again by other runs beside this one.

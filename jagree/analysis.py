@@ -79,7 +79,7 @@ def analyse(
 
     record = open_record(path / "record.zarr")
     tables = _statistics(path, record)
-    images = _images(record, about, splits)
+    images = _images(record, about, splits, path)
     if leave_out is None:
         leave_out = about.get("config", {}).get("study", {}).get("leave_out", ())
     agreement = studies.agreement_table(record, leave_out=leave_out)
@@ -162,7 +162,7 @@ def _statistics(path: Path, record: Tables) -> Tables:
 
 
 def _illustrate(
-    tables: Tables, images: Mapping[str, np.ndarray], options: ConfigDict
+    tables: Tables, images: Mapping[str, data.Images], options: ConfigDict
 ) -> dict[str, Figure]:
     """Histograms of all splits, and the panel of the first that has pictures."""
     from jagree import figures
@@ -221,7 +221,9 @@ def draw_maps(ids: Sequence[str], images: Sequence[np.ndarray], options: ConfigD
     return figures.draw_panel(rows)
 
 
-def _images(record: Tables, about: Mapping[str, Any], splits: Splits) -> dict[str, np.ndarray]:
+def _images(
+    record: Tables, about: Mapping[str, Any], splits: Splits, run: Path
+) -> dict[str, data.Images]:
     """The images behind a record, of the splits for which exactly they are at hand."""
     if not splits and "config" in about:
         from jagree.configs import default
@@ -229,10 +231,10 @@ def _images(record: Tables, about: Mapping[str, Any], splits: Splits) -> dict[st
         options = default.get_config().data
         try:
             options.update(about["config"]["data"])
-            splits = data.load(options)
+            splits = data.load(options, data.cache_folder(options, run))
         except UsageError as error:
             say(f"the report has no pictures: {error}")
-    images = {}
+    images: dict[str, data.Images] = {}
     for name, split in splits.items():
         if split.fingerprint == record[name].attrs["fingerprint"]:
             images[name] = split.image

@@ -12,7 +12,16 @@ from jagree.errors import UsageError
 RECORDING_MODES = ("epoch_end", "online")
 
 # Fields that say how, not what: they may change between a run and its resumption.
-MAY_CHANGE = ("data.dir", "data.cifar10h", "training.", "statistics.", "study.")
+MAY_CHANGE = (
+    "data.dir",
+    "data.cache",
+    "data.workers",
+    "data.cifar10h",
+    "data.search_difficulty",
+    "training.",
+    "statistics.",
+    "study.",
+)
 
 LARGEST = 4096  # pixels to which images may be enlarged
 
@@ -28,6 +37,10 @@ _NOT_NEGATIVE = (
     "data.seed",
     "data.train_size",
     "data.test_size",
+    "data.resize",
+    "data.crop",
+    "data.workers",
+    "training.feed_workers",
     "optimizer.learning_rate",
     "optimizer.weight_decay",
     "schedule.final_learning_rate",
@@ -41,7 +54,6 @@ _NOT_NEGATIVE = (
 _REGISTERED = {
     "data.name": "source",
     "network": "network",
-    "task": "task",
     "optimizer.name": "optimizer",
     "schedule.name": "schedule",
     "statistics.edges.preset": "edge preset",
@@ -71,6 +83,9 @@ def check(config: ConfigDict) -> None:
     for field in _NOT_NEGATIVE:
         if not fields[field] >= 0:
             raise UsageError(f"{field} must be 0 or more, not {fields[field]}")
+    if config.task != "auto":
+        registry.check("task", config.task)
+    _check_data(config.data)
     if not 0 <= config.optimizer.momentum < 1:
         raise UsageError(f"optimizer.momentum must lie in [0, 1), not {config.optimizer.momentum}")
     if config.recording.mode not in RECORDING_MODES:
@@ -81,6 +96,26 @@ def check(config: ConfigDict) -> None:
     _check_per_member(config)
     _check_leave_out(config.study.leave_out, config.members)
     check_statistics(config.statistics)
+
+
+def _check_data(options: ConfigDict) -> None:
+    if not 0 <= options.label_noise <= 1:
+        raise UsageError(f"data.label_noise is a probability, 0 to 1, not {options.label_noise}")
+    if not 0 <= options.test_share < 1:
+        raise UsageError(f"data.test_share must lie in [0, 1), not {options.test_share}")
+    for field in ("resize", "crop"):
+        if options[field] > LARGEST:
+            raise UsageError(f"data.{field} must be at most {LARGEST}, not {options[field]}")
+    if 0 < options.resize < options.crop:
+        raise UsageError(
+            f"data.crop={options.crop} does not fit into images whose shorter side has "
+            f"data.resize={options.resize} pixels; choose a smaller crop"
+        )
+    if options.set and options.name not in ("tfds", "hf"):
+        raise UsageError(
+            f"data.set names one of the sets of the sources tfds and hf; data.name is "
+            f"'{options.name}', which is a single one"
+        )
 
 
 def check_statistics(options: ConfigDict) -> None:
@@ -150,6 +185,8 @@ def _check_per_member(config: ConfigDict) -> None:
             )
         if not all(isinstance(v, (int, float)) and v >= 0 for v in values):
             raise UsageError(f"per_member.{field} must hold numbers of 0 or more, not {values}")
+        if field == "label_noise" and any(v > 1 for v in values):
+            raise UsageError(f"per_member.label_noise must hold probabilities, not {values}")
 
 
 def _check_leave_out(leave_out: tuple[int, ...], members: int) -> None:
@@ -160,9 +197,28 @@ def _check_leave_out(leave_out: tuple[int, ...], members: int) -> None:
 
 
 def per_member(config: ConfigDict, field: str) -> tuple[float, ...]:
-    """The value of ``optimizer.<field>`` for each member."""
+    """The value of a field of ``config.per_member`` for each member, the common one by default."""
+    section = config.data if field == "label_noise" else config.optimizer
     own = config.per_member[field]
-    return tuple(own) if own else (config.optimizer[field],) * config.members
+    return tuple(own) if own else (section[field],) * config.members
+
+
+def task_name(config: ConfigDict, *, multi_label: bool) -> str:
+    """The task that ``config.task`` names or, if it is "auto", that the labels ask for.
+
+    Raises
+    ------
+    UsageError
+        If the labels are not of the task's kind.
+    """
+    fitting = "multi_label" if multi_label else "single_label"
+    if config.task not in ("auto", fitting):
+        kind = "any number of classes" if multi_label else "one class"
+        raise UsageError(
+            f"task is '{config.task}', but an image of this data has {kind}; set task={fitting}, "
+            "or auto"
+        )
+    return fitting
 
 
 def check_against_data(config: ConfigDict, train_examples: int) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
+from jagree import data
 from jagree.data.split import Split
 from jagree.record.correctness import RULES
 from jagree.words import duration
@@ -42,11 +43,24 @@ class Console:
         self._right = RULES[correctness]
         self._diverged: set[int] = set()
         self._bar: tqdm | None = None
+        self._preparing: tqdm | None = None
+        self._images_prepared = 0
         self._clock: float | None = None
         self._said_estimate = False
         self._steps_timed = 0
         self._plan: Plan
         self.train_seconds = 0.0
+
+    def prepared(self, split: str, images: int, of: int) -> None:
+        """Move the bar of the images that are decoded and resized before training."""
+        if self._preparing is None:
+            say(f"preparing {of:,} {split} images, once for all runs ...")
+            self._preparing = self._new_bar(of, f"preparing {split}", "image")
+        self._preparing.update(images)
+        self._images_prepared += images
+        if self._images_prepared == of:
+            self._preparing.close()
+            self._preparing, self._images_prepared = None, 0
 
     def planned(self, plan: Plan) -> None:
         """Say what will be done."""
@@ -54,27 +68,26 @@ class Console:
         config, train = self._config, self._splits["train"]
         say(
             f"{config.members} {config.network} ({plan.parameters:,} parameters each) on "
-            f"{config.data.name}: {len(train):,} train and {len(self._splits['test']):,} test "
-            f"images of {train.image.shape[1]}x{train.image.shape[2]}"
+            f"{data.name(config.data)}: {len(train):,} train and {len(self._splits['test']):,} "
+            f"test images, seen at {plan.image_shape[0]}x{plan.image_shape[1]}"
         )
+        for name, split in self._splits.items():
+            for note in split.notes:
+                say(f"  {name}: {note}")
         todo = plan.last_epoch - plan.first_epoch + 1
         resumed = f" (epochs 1 to {plan.first_epoch - 1} are done)" if plan.first_epoch > 1 else ""
         say(
             f"{todo} epochs of {plan.steps} steps, batch {config.batch_size}{resumed}\n"
-            f"engine {plan.engine} on {plan.device}: {plan.reason}\ncompiling ..."
+            f"engine {plan.engine} on {plan.device}: {plan.reason}\n"
+            f"feed {plan.feed}: {plan.feed_reason}\ncompiling ..."
         )
 
     def stepped(self, epoch: int, steps: int) -> None:
         """Move the bar; after the first steps, say how long it will take."""
         now = time.monotonic()
         if self._bar is None:
-            self._bar = tqdm(
-                total=self._plan.steps,
-                desc=f"epoch {epoch}/{self._config.epochs}",
-                unit="step",
-                leave=False,
-                disable=not sys.stderr.isatty(),
-            )
+            title = f"epoch {epoch}/{self._config.epochs}"
+            self._bar = self._new_bar(self._plan.steps, title, "step")
         self._bar.update(steps)
         if self._said_estimate:
             return
@@ -86,6 +99,11 @@ class Console:
         if elapsed > 3.0:  # shorter epochs are over, and their lines say what is left
             self._said_estimate = True
             self._estimate(elapsed / self._steps_timed)
+
+    @staticmethod
+    def _new_bar(total: int, description: str, unit: str) -> tqdm:
+        hidden = not sys.stderr.isatty()
+        return tqdm(total=total, desc=description, unit=unit, leave=False, disable=hidden)
 
     def _estimate(self, per_step: float) -> None:
         config, plan = self._config, self._plan

@@ -11,6 +11,12 @@ TABLE: dict[str, dict[str, str]] = {
     "source": {
         "controlled": "jagree.data.controlled:load",
         "cifar10": "jagree.data.cifar10:load",
+        "voc": "jagree.data.voc:load",
+        "kth_tips2b": "jagree.data.kth_tips2b:load",
+        "imagenet": "jagree.data.imagenet:load",
+        "tfds": "jagree.data.tfds_any:load",
+        "hf": "jagree.data.hf:load",
+        "folder": "jagree.data.folder:load",
     },
     "network": {
         "lenet5": "jagree.networks.lenet5:LeNet5",
@@ -30,6 +36,7 @@ TABLE: dict[str, dict[str, str]] = {
     },
     "task": {
         "single_label": "jagree.training.tasks:SINGLE_LABEL",
+        "multi_label": "jagree.training.tasks:MULTI_LABEL",
     },
     "optimizer": {
         "sgd": "jagree.training.optimizers:sgd",

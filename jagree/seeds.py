@@ -51,3 +51,8 @@ def of_example(seed: int, purpose: str, example: str) -> int:
     """
     named = f"{seed}/{purpose}/{example}".encode()
     return int.from_bytes(hashlib.blake2b(named, digest_size=8).digest(), "big")
+
+
+def uniform_of_example(seed: int, purpose: str, example: str) -> float:
+    """A uniform number in [0, 1) for one example, by its id."""
+    return (of_example(seed, purpose, example) >> 11) / 2**53

@@ -11,6 +11,7 @@ from ml_collections import ConfigDict
 from jagree import analysis, data
 from jagree import config as rules
 from jagree.console import Console, say
+from jagree.data.noise import with_label_noise
 from jagree.data.split import Split
 from jagree.errors import UsageError
 from jagree.runfolder import RunFolder, host
@@ -48,9 +49,10 @@ def run(config: ConfigDict, workdir: str | Path, stages: Sequence[str], command:
     folder.check_config(config.to_dict())
     splits: Mapping[str, Split] = {}
     if {"train", "statistics"} & set(stages):
-        splits = data.load(config.data)
+        splits = data.load(config.data, data.cache_folder(config.data, folder.path))
     if "train" in stages:
         rules.check_against_data(config, len(splits["train"]))
+        splits = with_noise(config, splits)
     late = [stage for stage in stages if stage in ("study", "report")]
     if late and "train" not in stages and not folder.record.exists():
         raise UsageError(f"'{folder.path}' holds no run yet; start with the stage 'train'")
@@ -74,6 +76,16 @@ def run(config: ConfigDict, workdir: str | Path, stages: Sequence[str], command:
         raise
     folder.end(outcome=f"done, but for {counted(failed, 'image')}" if failed else "done")
     return failed
+
+
+def with_noise(config: ConfigDict, splits: Mapping[str, Split]) -> dict[str, Split]:
+    """The splits with the labels that the members are to be trained (and tested) on."""
+    rates = rules.per_member(config, "label_noise")
+    noisy = ("train", "test") if config.data.test_label_noise else ("train",)
+    return {
+        name: with_label_noise(split, rates, config.data.seed) if name in noisy else split
+        for name, split in splits.items()
+    }
 
 
 def _store_folder(config: ConfigDict, folder: RunFolder) -> Path:
@@ -129,7 +141,8 @@ def train(config: ConfigDict, splits: Mapping[str, Split], folder: RunFolder) ->
     from jagree.training import loop
     from jagree.training.checkpoint import Checkpoints
 
-    task = registry.load("task", config.task)
+    name = rules.task_name(config, multi_label=splits["train"].multi_label)
+    task = registry.load("task", name)
     if not folder.record.exists() or is_debris(folder.record):
         Recorder.create(
             folder.record,
@@ -138,7 +151,7 @@ def train(config: ConfigDict, splits: Mapping[str, Split], folder: RunFolder) ->
             seed=config.seed,
             correctness=task.correctness,
             recording={"train": config.recording.mode, "test": "epoch_end"},
-            data=config.data.name,
+            data=data.name(config.data),
         )
     recorder = Recorder(folder.record)
     recorder.check_same_data(splits)
@@ -148,8 +161,11 @@ def train(config: ConfigDict, splits: Mapping[str, Split], folder: RunFolder) ->
     folder.update(
         status="training",
         epochs_planned=config.epochs,
-        data={"name": config.data.name}
-        | {n: {"examples": len(s), "fingerprint": s.fingerprint} for n, s in splits.items()},
+        data={"name": data.name(config.data)}
+        | {
+            n: {"examples": len(s), "fingerprint": s.fingerprint, "notes": list(s.notes)}
+            for n, s in splits.items()
+        },
     )
     listener = _FolderListener(config, splits, task.correctness, folder)
     with Checkpoints(folder.checkpoints, every=config.training.checkpoint_every) as checkpoints:
@@ -175,7 +191,11 @@ class _FolderListener(Console):
         self._folder.update(members=members)
         device = f"{plan.device} ({host()})"
         self._folder.note(
-            device=device, engine=plan.engine, from_epoch=plan.first_epoch - 1, train_seconds=0.0
+            device=device,
+            engine=plan.engine,
+            feed=plan.feed,
+            from_epoch=plan.first_epoch - 1,
+            train_seconds=0.0,
         )
 
     def recorded(self, epoch: int, fields: Any, seconds: float) -> None:
@@ -195,9 +215,9 @@ def measure(config: ConfigDict, splits: Mapping[str, Split], folder: RunFolder) 
     begun = time.monotonic()
     tables = {}
     for name, split in splits.items():
-        store = Store(kept, config.data.name, split)
+        store = Store(kept, data.name(config.data), split)
         measure_missing(store, options, quiet=False)
-        tables[name] = joined(store, options, config.data.name)
+        tables[name] = joined(store, options, data.name(config.data))
     write_tables(tables, folder.statistics)
     sizes = enumeration([f"{len(t['id']):,} {name}" for name, t in tables.items()])
     say(f"statistics of {sizes} images ({duration(time.monotonic() - begun)}): {folder.statistics}")

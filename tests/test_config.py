@@ -94,7 +94,7 @@ def test_differences_name_what_may_not_change_and_ignore_what_may() -> None:
 def test_differences_see_through_json() -> None:
     """Tuples become lists in run.json: not a difference."""
     old = default.get_config().to_dict()
-    new = {**old, "per_member": {"learning_rate": [], "weight_decay": []}}
+    new = {**old, "per_member": {"learning_rate": [], "weight_decay": [], "label_noise": []}}
     assert rules.differences(old, new) == []
 
 

@@ -13,7 +13,7 @@ from jagree.record import Recorder
 from tests.conftest import REPOSITORY
 
 # May be imported by any.
-ROOT = {"config", "configs", "registry", "seeds", "errors", "runfolder", "words"}
+ROOT = {"config", "configs", "registry", "seeds", "errors", "pool", "runfolder", "words"}
 ALLOWED = {
     "data": {"data"},
     "networks": {"networks"},

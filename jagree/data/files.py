@@ -1,113 +1,179 @@
-"""Image files of any kind that Pillow reads, one or a folder of them."""
+"""Image files, one or a folder of them: which there are, and their bytes."""
 
 import functools
 import hashlib
 import os
-import struct
-import warnings
-import zlib
+import re
+import stat
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
+from jagree.data.decode import read_image
 from jagree.data.split import Column
 from jagree.errors import UsageError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # what no name may hold: it would break tables
 
-_OPAQUE = ("RGB", "1", "L", "RGBX", "CMYK", "YCbCr")
-_TRANSPARENT = ("P", "RGBA", "LA", "PA")  # or perhaps so: a palette may hold a transparent colour
-_DEEP = ("I;16", "I;16L", "I;16B", "I;16N")  # 16-bit grey
-_DEEP_IN_32_BITS = ("PNG", "PPM")  # formats whose 16-bit grey some versions of Pillow widen to "I"
-
-# What damaged files make the decoders raise, beside OSError.
-_DAMAGED = (
-    ArithmeticError, EOFError, LookupError, RuntimeError, SyntaxError, TypeError, ValueError,
-    struct.error, zlib.error,
-)  # fmt: skip
+_LARGEST = 2**31  # bytes of one file: more than the largest image that is decoded, uncompressed
 
 
-def read_image(path: str | os.PathLike[str]) -> np.ndarray:
-    """Read one image file.
+@dataclass(frozen=True)
+class Listing:
+    """What is in a folder and the folders in it, in no order: paths relative to it, with slashes.
 
-    Of several frames or pages the first; without any colour management or gamma. EXIF orientation
-    is ignored, as TensorFlow's decoder does (of TIFF, whose own field it is, Pillow applies it).
+    Attributes
+    ----------
+    images : list of str
+        Files whose name ends in one of `SUFFIXES`, in capitals or not. None has been opened.
+    folders : list of str
+    others : list of str
+        Whatever else is a file, pipes and devices named like images among them.
+    links : list of str
+        Links to folders, which are not followed.
+    """
 
-    * grey, 1 and 8 bits: repeated
-    * palette: its colours
-    * alpha (and a colour or palette entry that is declared transparent): over white, rounded,
-      where it is transparent; elsewhere the colours as they are
-    * CMYK and YCbCr: as Pillow converts them
-    * 16-bit grey: v * 255 / 65535, rounded. (Of 16-bit colour Pillow keeps the upper 8 bits.)
+    images: list[str] = field(default_factory=list)
+    folders: list[str] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)
+    links: list[str] = field(default_factory=list)
+
+
+def listing(
+    folder: Path, leave_out: AbstractSet[Path] = frozenset(), confined_to: Path | None = None
+) -> Listing:
+    """Walk through a folder; what is hidden (a name that begins with a dot) is left out.
+
+    A link to a file counts as the file, under its own name; one to nowhere counts as an image if it
+    is named like one.
 
     Parameters
     ----------
-    path : str or path
+    folder : Path
+    leave_out : set of Path
+        Folders that are not looked into, resolved.
+    confined_to : Path or None
+        Folder, resolved, that no link to an image or to a folder may lead out of; then one to
+        nowhere is refused, too.
 
-    Returns
-    -------
-    uint8 array [H, W, 3]
-        Red, green, blue.
+    Raises
+    ------
+    UsageError
+        If a folder cannot be read, or a link is not allowed.
+    """
+    found = Listing()
+    waiting = [""]
+    try:
+        while waiting:
+            above = waiting.pop()
+            with os.scandir(folder / above) as entries:
+                for entry in entries:
+                    if entry.name.startswith("."):
+                        continue
+                    path = above + entry.name
+                    if entry.is_symlink():
+                        _sort_link(entry, path, found, confined_to)
+                    elif not entry.is_dir():
+                        is_image = is_named_like_image(path) and entry.is_file()
+                        (found.images if is_image else found.others).append(path)
+                    elif not leave_out or Path(entry.path).resolve() not in leave_out:
+                        found.folders.append(path)
+                        waiting.append(path + "/")
+    except OSError as error:
+        raise UsageError(
+            f"cannot look into '{readable(error.filename or folder)}' ({error.strerror}); "
+            "make it readable, or move it away"
+        ) from error
+    return found
+
+
+def is_named_like_image(path: str) -> bool:
+    """Whether a path ends in one of `SUFFIXES`, in capitals or not."""
+    return path.lower().endswith(SUFFIXES)
+
+
+def _sort_link(
+    entry: os.DirEntry[str], path: str, found: Listing, confined_to: Path | None
+) -> None:
+    image = is_named_like_image(path)
+    try:
+        mode = entry.stat().st_mode
+    except OSError:  # nowhere, or in a circle
+        mode = 0
+    if confined_to is not None and (image or stat.S_ISDIR(mode)):
+        check_link(entry.path, confined_to)
+    if stat.S_ISDIR(mode):
+        found.links.append(path)
+    elif image and (not mode or stat.S_ISREG(mode)):
+        found.images.append(path)
+    else:
+        found.others.append(path)
+
+
+def check_link(path: str | os.PathLike[str], confined_to: Path) -> None:
+    """Raise a UsageError if a link leads nowhere, or out of a folder (which is resolved)."""
+    try:
+        target = Path(path).resolve(strict=True)
+    except (OSError, RuntimeError) as error:  # RuntimeError: Python 3.11 and 3.12, of a circle
+        raise UsageError(f"'{readable(path)}' is a link to nowhere; remove it") from error
+    if not target.is_relative_to(confined_to):
+        raise UsageError(
+            f"'{readable(path)}' is a link that leads out of '{readable(confined_to)}', to "
+            f"'{readable(target)}'; put there what it leads to, or remove it"
+        )
+
+
+def check_names(folder: Path, names: Sequence[str]) -> None:
+    """Raise a UsageError unless names can be ids: in UTF-8, without control characters."""
+    for name in names:
+        if not name.isprintable():  # quick, and true of nearly all
+            _check_name(folder, name)
+
+
+def _check_name(folder: Path, name: str) -> None:
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(
+            f"'{readable(folder)}': {name!r} is not in UTF-8; rename the file"
+        ) from error
+    if CONTROL.search(name):
+        raise UsageError(f"'{readable(folder)}': {name!r} has a control character; rename the file")
+
+
+def readable(name: str | os.PathLike[str]) -> str:
+    """A file's name as it can be printed: what is not in UTF-8, or moves the cursor, escaped."""
+    text = os.fspath(name).encode("utf-8", "backslashreplace").decode()
+    return CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
+
+
+def content(path: str | os.PathLike[str]) -> bytes:
+    """All bytes of a file.
 
     Raises
     ------
     OSError
-        If the file is missing, is no image or is damaged. (FileNotFoundError and
-        PIL.UnidentifiedImageError are such.)
-    ValueError
-        If its pixels are of another kind (floating point, 32-bit, CIELAB, HSV), or are more than
-        twice ``PIL.Image.MAX_IMAGE_PIXELS``: as it comes, 179 million. Up to there nothing is said.
+        If it cannot be read, is no regular file (a pipe is not waited for), or has more than
+        2 GiB, which no image that is decoded has. The error names it.
     """
-    with warnings.catch_warnings():  # of many pixels or odd metadata, none of which changes a pixel
-        warnings.simplefilter("ignore")
-        try:
-            with Image.open(path) as image:
-                image.load()
-                mode, pixels = image.mode, _rgb(image)
-        except Image.DecompressionBombError as error:
-            raise ValueError(
-                f"'{path}' has more pixels than twice PIL.Image.MAX_IMAGE_PIXELS, "
-                f"{Image.MAX_IMAGE_PIXELS:,}; raise that if the file is to be trusted"
-            ) from error
-        except OSError as error:
-            if isinstance(error, UnidentifiedImageError) or error.errno is not None:
-                raise  # names the file
-            raise OSError(f"'{path}' is damaged: {error}") from error
-        except _DAMAGED as error:
-            raise OSError(f"'{path}' is damaged: {error!r}") from error
-    if pixels is None:
-        allowed = ", ".join((*_OPAQUE, *_TRANSPARENT, *_DEEP))
-        raise ValueError(
-            f"'{path}' has pixels of Pillow's mode '{mode}', of which it is not defined what is "
-            f"black and white; allowed are {allowed}; convert it, for example to an 8-bit RGB PNG"
-        )
-    return pixels
+    with open(path, "rb", opener=_without_waiting) as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(f"'{readable(path)}' is no regular file")
+        if status.st_size > _LARGEST:
+            raise OSError(
+                f"'{readable(path)}' has {status.st_size:,} bytes; an image may have {_LARGEST:,}"
+            )
+        return file.read()
 
 
-def _rgb(image: Image.Image) -> np.ndarray | None:
-    """Its pixels, uint8 [H, W, 3]; None for an unknown mode."""
-    if image.mode in _DEEP or (image.mode == "I" and image.format in _DEEP_IN_32_BITS):
-        grey = np.array(image)
-        white = grey == image.info.get("transparency", -1)
-        grey = (grey.astype(np.uint32) + 128) // 257  # 65535 = 257 * 255; 257 is odd: no halves
-        return np.repeat(np.where(white, 255, grey).astype(np.uint8)[:, :, None], 3, axis=2)
-    if image.mode in _TRANSPARENT or (image.mode in _OPAQUE and "transparency" in image.info):
-        return _over_white(np.array(image.convert("RGBA")))
-    if image.mode in _OPAQUE:
-        return np.array(image.convert("RGB"))
-    return None
-
-
-def _over_white(image: np.ndarray) -> np.ndarray:
-    """Composite uint8 [H, W, 4], alpha last, over white: exactly the colours where it is opaque."""
-    colour, alpha = image[:, :, :3], image[:, :, 3:]
-    if (alpha == 255).all():
-        return colour.copy()
-    alpha = alpha.astype(np.uint16)
-    return ((colour * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+def _without_waiting(path: str, flags: int) -> int:
+    """Open a pipe although nobody writes to it."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # Windows has neither
 
 
 class Originals:
@@ -153,7 +219,8 @@ class ImageFiles:
     Raises
     ------
     UsageError
-        If there is no such folder, no image in it, or an image whose name is not UTF-8.
+        If there is no such folder, no image in it, a folder in it that cannot be read, or an image
+        whose name is not UTF-8.
     """
 
     def __init__(
@@ -198,29 +265,8 @@ def _found(folder: Path, not_here: AbstractSet[Path]) -> list[str]:
     """Images below the folder, relative to it, in no order."""
     if not folder.is_dir():
         raise UsageError(f"there is no folder '{folder}'; name one that holds images")
-    found = []
-    for where, folders, files in os.walk(folder, onerror=_raise):
-        folders[:] = [
-            f for f in folders if not f.startswith(".") and Path(where, f).resolve() not in not_here
-        ]
-        images = [
-            f
-            for f in files
-            if f.lower().endswith(SUFFIXES)
-            and not f.startswith(".")
-            and (Path(where, f).is_file() or Path(where, f).is_symlink())  # no pipe: it would block
-        ]
-        found += [Path(where, f).relative_to(folder).as_posix() for f in images]
+    found = listing(folder, not_here).images
     if not found:
         raise UsageError(f"'{folder}' holds no image; looked for are {', '.join(SUFFIXES)}")
-    for name in found:
-        try:
-            name.encode()
-        except UnicodeEncodeError as error:
-            raise UsageError(f"'{folder}': {name!r} is not in UTF-8; rename the file") from error
+    check_names(folder, found)
     return found
-
-
-def _raise(error: OSError) -> None:
-    """What `os.walk` is to do about a folder that cannot be read; it would leave it out."""
-    raise error

@@ -3,10 +3,13 @@
 import functools
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 
+from jagree import seeds
+from jagree.data.images import Images, digests, take
 from jagree.errors import UsageError
 
 
@@ -43,28 +46,35 @@ class Split:
     id : str array [N]
         Unique and stable across machines, file formats and reading order.
     label : int array [N] (one class each) or bool array [N, C] (any number of classes)
-        What is trained on.
-    true_label : array like `label`
+        What is trained on; int [K, N] where K members are given different labels.
+    true_label : int array [N] or bool array [N, C]
         The original label; differs from `label` under label noise only.
-    image : uint8 array [N, H, W, 3]
+    image : uint8 array [N, H, W, 3], or Encoded
+        In memory, or decoded one by one when they are taken out; then of any sizes.
     class_names : tuple of str
     metadata : mapping of str to Column
+    notes : tuple of str
+        What a person should know of how the split came about: one clause each, with its numbers.
+    kept : path or None
+        Folder for what is computed once of the images.
     """
 
     name: str
     id: np.ndarray
     label: np.ndarray
-    image: np.ndarray
+    image: Images
     class_names: tuple[str, ...]
     true_label: np.ndarray = field(default=None)  # type: ignore[arg-type]  # set below
     metadata: Mapping[str, Column] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    kept: Path | None = None
 
     def __post_init__(self) -> None:
         if self.true_label is None:
             object.__setattr__(self, "true_label", self.label)
         n = len(self.id)
         lengths = {
-            "label": len(self.label),
+            "label": self.label.shape[1] if self.by_member else len(self.label),
             "true_label": len(self.true_label),
             "image": len(self.image),
         }
@@ -72,7 +82,9 @@ class Split:
         for what, length in lengths.items():
             if length != n:
                 raise ValueError(f"split '{self.name}' has {n} ids but {length} rows of {what}")
-        if self.image.dtype != np.uint8 or self.image.ndim != 4 or self.image.shape[-1] != 3:
+        if isinstance(self.image, np.ndarray) and (
+            self.image.dtype != np.uint8 or self.image.ndim != 4 or self.image.shape[-1] != 3
+        ):
             raise ValueError(
                 f"split '{self.name}': images must be uint8 [N, H, W, 3], "
                 f"not {self.image.dtype} {list(self.image.shape)}"
@@ -88,27 +100,53 @@ class Split:
     def _check_labels(self) -> None:
         classes = len(self.class_names)
         for label in (self.label, self.true_label):
-            if label.ndim == 2:
-                if label.dtype != bool or label.shape[1] != classes:
+            if label.dtype == bool:
+                if label.ndim != 2 or label.shape[1] != classes:
                     raise ValueError(f"multi-labels must be bool [N, {classes}]")
                 continue
             bad = (label < 0) | (label >= classes)
             if bad.any():
+                example = self.id[np.nonzero(bad)[-1][0]]
                 raise UsageError(
                     f"split '{self.name}': labels must be 0 to {classes - 1}; "
-                    f"example '{self.id[bad][0]}' has {label[bad][0]}"
+                    f"example '{example}' has {label[bad][0]}"
                 )
 
     def __len__(self) -> int:
         return len(self.id)
 
-    def originals(self, positions: np.ndarray) -> np.ndarray:
-        """The images that statistics are taken of, uint8 [n, H, W, 3]."""
-        return self.image[positions]
+    @property
+    def by_member(self) -> bool:
+        """Whether members are given different labels."""
+        return self.label.ndim == 2 and self.label.dtype != bool
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether an example may have any number of classes."""
+        return self.true_label.dtype == bool
+
+    def originals(self, positions: np.ndarray) -> Images:
+        """The images that statistics are taken of: uncropped, read where they are measured."""
+        return take(self.image, positions)
+
+    def take(self, positions: np.ndarray) -> "Split":
+        """The examples at these positions, which must ascend."""
+        columns = {
+            k: replace(column, values=column.values[positions])
+            for k, column in self.metadata.items()
+        }
+        return replace(
+            self,
+            id=self.id[positions],
+            label=self.label[:, positions] if self.by_member else self.label[positions],
+            true_label=self.true_label[positions],
+            image=take(self.image, positions),
+            metadata=columns,
+        )
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over ids, true labels and pixels, in order of id: equal exactly if the data is.
+        """SHA-256 over ids, true labels and images, in order of id: equal exactly if the data is.
 
         The labels trained on are left out: label noise belongs to a run, not to the data, and runs
         that differ in it must still be comparable.
@@ -117,14 +155,17 @@ class Split:
         label = self.true_label.astype("<i4" if self.true_label.ndim == 1 else "u1")
         # Each part is preceded by its shape, so that no two different splits feed the same bytes.
         names = np.frombuffer("\n".join(self.id).encode(), np.uint8)
-        for part in (names, label, self.image):
+        for part in (names, label, digests(self.image, self.kept)):
             digest.update(repr(part.shape).encode())
             digest.update(np.ascontiguousarray(part).data)
         return digest.hexdigest()
 
 
-def take_first(split: Split, size: int) -> Split:
-    """The first `size` examples in order of id; all of them for 0.
+def sample(split: Split, size: int, seed: int) -> Split:
+    """So many examples, drawn by their ids; all of them for 0.
+
+    Which ones depends on the seed and the ids alone, so a smaller sample is a part of a larger one,
+    and what is sorted by class (a folder, ImageNet) is sampled from all classes.
 
     Raises
     ------
@@ -138,14 +179,5 @@ def take_first(split: Split, size: int) -> Split:
             f"data.{split.name}_size is {size}, but '{split.name}' has {len(split)} examples; "
             "0 takes all"
         )
-    keep = slice(0, size)
-    columns = {k: Column(c.values[keep], c.unit, c.description) for k, c in split.metadata.items()}
-    return Split(
-        name=split.name,
-        id=split.id[keep],
-        label=split.label[keep],
-        true_label=split.true_label[keep],
-        image=split.image[keep],
-        class_names=split.class_names,
-        metadata=columns,
-    )
+    drawn = np.array([seeds.of_example(seed, "sample", i) for i in split.id.tolist()], np.uint64)
+    return split.take(np.sort(np.argsort(drawn, kind="stable")[:size]))

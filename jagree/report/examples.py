@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from jagree.data.images import Images
 from jagree.report.pictures import picture_uri
 from jagree.report.summary import counts
 from jagree.words import SPACE, adjective
@@ -39,7 +40,7 @@ class Gallery:
 
 def galleries(
     examples: Mapping[str, pd.DataFrame],
-    images: Mapping[str, np.ndarray],
+    images: Mapping[str, Images],
     members: Mapping[str, int],
 ) -> list[Gallery]:
     """One gallery per split in `examples`; `members` is K of each split, and gives the order."""
@@ -65,9 +66,7 @@ def never_agreed(examples: pd.DataFrame) -> pd.DataFrame:
     return never.sort_values(["accessibility", "id"]).head(SHOWN)
 
 
-def _gallery(
-    split: str, examples: pd.DataFrame, images: np.ndarray | None, members: int
-) -> Gallery:
+def _gallery(split: str, examples: pd.DataFrame, images: Images | None, members: int) -> Gallery:
     if images is not None and len(images) != len(examples):
         raise ValueError(f"split '{split}' has {len(examples)} examples but {len(images)} images")
     examples = examples.assign(position=np.arange(len(examples)))  # of its image
@@ -81,7 +80,7 @@ def _gallery(
         heading=f"{adjective(split).capitalize()} examples",
         counts=counts(split, examples),
         with_pictures=images is not None,
-        tiny=images is not None and max(images.shape[1:3]) <= TINY,
+        tiny=images is not None and max(images[0].shape[:2]) <= TINY,
         first=[
             shown(row, f"epoch {row['agreed_for_good']:.0f}")
             for _, row in agreed_first(examples).iterrows()

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-import numpy as np
 import pandas as pd
 
+from jagree.data.images import Images
 from jagree.report import summary, terms
 from jagree.report.examples import galleries
 from jagree.report.pictures import png_uri
@@ -25,7 +25,7 @@ def write_report(
     diverged: pd.DataFrame,
     figures: Mapping[str, bytes],
     captions: Mapping[str, str],
-    images: Mapping[str, np.ndarray],
+    images: Mapping[str, Images],
 ) -> None:
     """Write the report of a run as one self-contained HTML file.
 
@@ -45,7 +45,7 @@ def write_report(
         Title to PNG; the first is captioned as what `jagree.figures.draw_agreement` draws.
     captions : mapping of str to str
         Title to what stands below the figure; the first has its own.
-    images : mapping of str to uint8 array [N, H, W, 3]
+    images : mapping of str to uint8 array [N, H, W, 3], or Encoded
         Split name to its images, in the order of the rows of ``examples``. Without a split's
         images the page names its examples and shows no picture.
 

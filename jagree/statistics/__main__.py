@@ -104,7 +104,8 @@ def _examples(
     if config is None or _IMAGES.value is not None:
         raise UsageError("say of what: --config=configs/quickstart.py, for one, or --images=FOLDER")
     out = Path(_OUT.value or kept / config.name)
-    return options, config.data.name, data.load(config.data), kept, out
+    splits = data.load(config.data, data.cache_folder(config.data, kept))
+    return options, data.name(config.data), splits, kept, out
 
 
 def _check_out(out: Path, kept: Path, splits: Mapping[str, Any]) -> None:

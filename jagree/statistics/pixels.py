@@ -17,7 +17,7 @@ def check(image: np.ndarray) -> np.ndarray:
     image = np.asarray(image)
     if image.dtype != np.uint8:
         raise ValueError(
-            f"an image must be uint8, not {image.dtype}; jagree.data.files.read_image makes it so"
+            f"an image must be uint8, not {image.dtype}; jagree.data.decode.read_image makes it so"
         )
     if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] != 3):
         raise ValueError(f"an image must be [H, W] or [H, W, 3], not {list(image.shape)}")

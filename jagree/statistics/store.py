@@ -1,6 +1,5 @@
 """The folder where parts are kept: written whole or not at all, shared by runs and by machines."""
 
-import os
 import shutil
 import time
 import uuid
@@ -125,11 +124,3 @@ def sweep(folder: Path, pattern: str) -> None:
             shutil.rmtree(debris, ignore_errors=True)
         elif old:
             debris.unlink(missing_ok=True)
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on this system
-        return os.cpu_count() or 1

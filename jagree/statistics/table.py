@@ -14,11 +14,12 @@ import xarray as xr
 import zarr
 from ml_collections import ConfigDict
 
+from jagree import pool
 from jagree.errors import UsageError
-from jagree.statistics import parts, pool
+from jagree.statistics import parts
 from jagree.statistics.parts import Examples, Part, Request
 from jagree.statistics.progress import Progress
-from jagree.statistics.store import Store, Task, cores, sweep
+from jagree.statistics.store import Store, Task, sweep
 
 SCHEMA, VERSION = "jagree-statistics", 1
 
@@ -93,10 +94,12 @@ def measure(
     sweep(store.folder, "*/*.partial")
     missing = _missing(store, parts.requests(options))
     tasks = [t for t in store.tasks(missing) if t.index % shard[1] == shard[0]]
-    workers = min(options.workers or cores(), max(len(tasks), 1))
+    workers = min(options.workers or pool.cores(), max(len(tasks), 1))
     failures = Failures()
     # Closed at once if a part cannot be kept, so that no process goes on measuring for nobody.
-    running = contextlib.closing(pool.run(parts.measure, _with_images(store, tasks), workers))
+    running = contextlib.closing(
+        pool.run(parts.measure, _with_images(store, tasks), workers, field="statistics.workers")
+    )
     work = sum(t.seconds for t in tasks)
     with Progress(store.examples.name, work, quiet=quiet) as progress, running as results:
         for task, found in results:

@@ -20,19 +20,13 @@ import numpy as np
 from jax import lax
 
 from jagree.errors import UsageError
+from jagree.training.batches import Inputs
 from jagree.training.optimizers import Hyper
 from jagree.training.state import MemberState
 from jagree.training.steps import Learner, eval_step, train_step
 from jagree.training.tasks import Outcome
 
 ENGINES = ("auto", "vmap", "loop")
-
-
-class Resident(NamedTuple):
-    """A split on the device: what the compiled steps gather their batches from."""
-
-    image: jax.Array  # uint8 [N, H, W, 3]
-    label: jax.Array  # [N] or [N, C]
 
 
 class Trained(NamedTuple):
@@ -71,29 +65,28 @@ def _train_chunk(
     learner: Learner,
     with_outcome: bool,
     state: MemberState,
-    data: Resident,
-    index: jax.Array,
+    data: Any,
+    inputs: Inputs,
     hyper: Hyper,
 ) -> tuple[MemberState, Trained]:
-    def step(state: MemberState, inputs: tuple[jax.Array, Hyper]) -> tuple[MemberState, Trained]:
-        batch, hyper = inputs
-        state, loss, outcome = train_step(
-            learner, state, data.image[batch], data.label[batch], hyper
-        )
+    def step(state: MemberState, of_step: tuple[Inputs, Hyper]) -> tuple[MemberState, Trained]:
+        inputs, hyper = of_step
+        image = data.fetch(inputs)
+        state, loss, outcome = train_step(learner, state, image, inputs.label, hyper)
         return state, Trained(loss, outcome if with_outcome else None)
 
-    return _over_steps(step, state, (index, hyper))
+    return _over_steps(step, state, (inputs, hyper))
 
 
-def _eval_chunk(learner: Learner, state: MemberState, data: Resident, index: jax.Array) -> Outcome:
-    def step(_: None, batch: jax.Array) -> tuple[None, Outcome]:
-        return None, eval_step(learner, state, data.image[batch], data.label[batch])
+def _eval_chunk(learner: Learner, state: MemberState, data: Any, inputs: Inputs) -> Outcome:
+    def step(_: None, inputs: Inputs) -> tuple[None, Outcome]:
+        return None, eval_step(learner, state, data.fetch(inputs), inputs.label)
 
-    return _over_steps(step, None, index)[1]
+    return _over_steps(step, None, inputs)[1]
 
 
 def _lift(
-    function: Callable, engine: str, in_axes: tuple[int | None, ...], **jit_options: Any
+    function: Callable, engine: str, in_axes: tuple[Any, ...], **jit_options: Any
 ) -> Callable:
     """`function` of one member as a function of all; results are stacked, or a list per member."""
     if engine == "vmap":
@@ -101,11 +94,17 @@ def _lift(
     one = jax.jit(function, **jit_options)
 
     def each(states: Sequence[MemberState], *arguments: Any) -> list[Any]:
-        def of_member(k: int, argument: Any, axis: int | None) -> Any:
+        def of_member(k: int, axis: int | None, argument: Any) -> Any:
             return argument if axis is None else jax.tree.map(lambda x: x[k], argument)
 
+        axes = tuple(in_axes[1:])
         return [
-            one(state, *(of_member(k, a, ax) for a, ax in zip(arguments, in_axes[1:], strict=True)))
+            one(
+                state,
+                *jax.tree.map(
+                    functools.partial(of_member, k), axes, arguments, is_leaf=lambda a: a is None
+                ),
+            )
             for k, state in enumerate(states)
         ]
 
@@ -143,16 +142,18 @@ class Ensemble:
             (0, None, 0, 0),
             donate_argnums=0,
         )
-        self._eval = _lift(functools.partial(_eval_chunk, learner), engine, (0, None, None))
+        # All members judge the same images, but may be given different labels.
+        shared = Inputs(position=None, corner=None, image=None, label=0)
+        self._eval = _lift(functools.partial(_eval_chunk, learner), engine, (0, None, shared))
 
-    def train(self, data: Resident, index: np.ndarray, hyper: Hyper) -> list[Trained] | Trained:
+    def train(self, data: Any, inputs: Inputs, hyper: Hyper) -> list[Trained] | Trained:
         """Take S steps with every member; returns without waiting for them.
 
         Parameters
         ----------
-        data : Resident
-        index : int array [K, S, B]
-            Positions of the examples of each member's batches.
+        data : a feed's `data`
+        inputs : Inputs of arrays [K, S, B, ...]
+            Each member's own batches.
         hyper : Hyper of arrays [K, S]
 
         Returns
@@ -160,16 +161,19 @@ class Ensemble:
         Trained
             Still on the device; `gather` brings it to the host.
         """
-        result = self._train(self._states, data, index, hyper)
+        result = self._train(self._states, data, inputs, hyper)
         if self.engine == "loop":
             self._states = [state for state, _ in result]
             return [trained for _, trained in result]
         self._states, trained = result
         return trained
 
-    def evaluate(self, data: Resident, index: np.ndarray) -> list[Outcome] | Outcome:
-        """What every member says about the same S batches, index [S, B]; does not wait."""
-        return self._eval(self._states, data, index)
+    def evaluate(self, data: Any, inputs: Inputs) -> list[Outcome] | Outcome:
+        """What every member says about the same S batches; does not wait.
+
+        The arrays of `inputs` are [S, B, ...], but its label is [K, S, B, ...].
+        """
+        return self._eval(self._states, data, inputs)
 
     def gather(self, result: Any) -> Any:
         """A result of `train` or `evaluate` as NumPy arrays with the member axis first."""

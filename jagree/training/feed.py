@@ -1,22 +1,80 @@
-"""Which examples each member sees, in which order: the resident feed.
+"""Which examples each member sees, in which order, and of them which crop.
+
+Two feeds that give the same images (a test says so):
+
+``resident``
+    The split lives on the device; a batch is positions, and the compiled step gathers the images.
+``stream``
+    The split lies in files; a batch is cut on the host, ahead of time (`jagree.training.stream`).
 
 Axis letters: K members, S steps of one dispatch, B batch, N examples.
 """
 
+import functools
+import itertools
 from collections.abc import Iterator
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import numpy as np
 
 from jagree import seeds
-from jagree.data.split import Split
-from jagree.training.ensemble import Resident
+from jagree.data.frames import Frames
+from jagree.training.batches import Crops, Inputs, Whole
+
+
+class Batch(NamedTuple):
+    """One dispatch.
+
+    Attributes
+    ----------
+    position : int array [K, S, B], in evaluation [S, B]
+        Positions of the examples; -1 is padding.
+    inputs : Inputs
+        Arrays [K, S, B, ...]; in evaluation [S, B, ...], but the label [K, S, B, ...].
+    """
+
+    position: np.ndarray
+    inputs: Inputs
+
+
+class Feed(Protocol):
+    """The batches of one split."""
+
+    @property
+    def data(self) -> Any:
+        """What of the split lies on the device; its `fetch` gives the images of a batch."""
+
+    @property
+    def plan(self) -> "BatchPlan":
+        """Which examples are in which batch."""
+
+    def train_batches(self, epoch: int, first_step: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch, from a step on."""
+
+    def eval_batches(self) -> Iterator[Batch]:
+        """Batches that cover the split once, in order, the last one padded."""
+
+    def close(self) -> None:
+        """Let go of threads and processes; the feed is not used any more."""
 
 
 def shuffle(n: int, *, seed: int, member: int, epoch: int) -> np.ndarray:
     """Member's order of the n examples in an epoch (1 for the first), int32 [n]."""
     order = seeds.generator(seed, "shuffle", member=member, epoch=epoch).permutation(n)
     return order.astype(np.int32)
+
+
+def random_corners(room: np.ndarray, *, seed: int, member: int, epoch: int) -> np.ndarray:
+    """Upper left corners of the member's random crops in an epoch, uniform, int32 [n, 2].
+
+    Parameters
+    ----------
+    room : int array [n, 2]
+        The largest corner of each example, inclusive.
+    """
+    uniform = seeds.generator(seed, "crop", member=member, epoch=epoch).random(room.shape)
+    return np.floor(uniform * (room + 1)).astype(np.int32)
 
 
 def chunk_lengths(steps: int, longest: int) -> list[int]:
@@ -31,68 +89,177 @@ def chunk_lengths(steps: int, longest: int) -> list[int]:
     return [length] * full + ([rest] if rest else [])
 
 
-class ResidentFeed:
-    """A split that lives on the device; batches are positions, gathered by the compiled step.
+class BatchPlan:
+    """Which examples, crops and labels are in which batch: arithmetic on the host, no image.
 
     Parameters
     ----------
-    split : Split
-    members, batch_size, seed : int
-    eval_batch_size : int
-        Only a matter of speed.
-    steps_per_dispatch : int
-        The largest S.
+    frames : Frames
+    label : array [N, ...], or int [K, N] where members are given different labels
+    by_member : bool
+        Whether it is the latter.
+    members, seed, batch_size : int
+    eval_batch_size, steps_per_dispatch : int
+        Only matters of speed.
+    random_crop : bool
+        Whether training crops at random; else in the centre, as evaluation does.
     """
 
     def __init__(
         self,
-        split: Split,
+        frames: Frames,
+        label: np.ndarray,
         *,
         members: int,
         seed: int,
         batch_size: int,
         eval_batch_size: int,
         steps_per_dispatch: int,
+        by_member: bool = False,
+        random_crop: bool = True,
     ) -> None:
-        self.size = len(split)
-        self.data = Resident(jax.device_put(split.image), jax.device_put(split.label))
-        self._members, self._seed = members, seed
-        self._batch_size, self._longest = batch_size, steps_per_dispatch
+        self.frames = frames
+        self.size, self.members = len(frames), members
+        self._label, self._by_member = label, by_member
+        self._seed, self._batch_size, self._longest = seed, batch_size, steps_per_dispatch
         self._eval_batch_size = min(eval_batch_size, self.size)
+        self._random = random_crop and frames.crop > 0
+        self._drawn: dict[int, tuple[np.ndarray, np.ndarray | None]] = {}
 
     @property
     def steps(self) -> int:
         """Training steps of an epoch, the smaller last batch included."""
         return -(-self.size // self._batch_size)
 
-    def train_batches(self, epoch: int) -> Iterator[np.ndarray]:
-        """Index arrays [K, S, B] of one epoch; the smaller last batch comes alone."""
-        order = np.stack(
-            [
-                shuffle(self.size, seed=self._seed, member=k, epoch=epoch)
-                for k in range(self._members)
-            ]
-        )
-        full = self.size // self._batch_size
+    @functools.cached_property
+    def train_slices(self) -> list[tuple[slice, int, int]]:
+        """Of each dispatch of an epoch: which examples of a member's order, S and B."""
+        size, slices = self._batch_size, []
         start = 0
-        for length in chunk_lengths(full, self._longest):
-            stop = start + length * self._batch_size
-            yield order[:, start:stop].reshape(self._members, length, self._batch_size)
-            start = stop
-        if start < self.size:
-            yield order[:, None, start:]
+        for length in chunk_lengths(self.size // size, self._longest):
+            slices.append((slice(start, start + length * size), length, size))
+            start += length * size
+        if start < self.size:  # the smaller last batch comes alone
+            slices.append((slice(start, self.size), 1, self.size - start))
+        return slices
 
-    def eval_batches(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """(index [S, B], mask [S, B]) covering the split once, in order.
+    @functools.cached_property
+    def eval_slices(self) -> list[slice]:
+        """Of each dispatch of an evaluation: which batches."""
+        batches = -(-self.size // self._eval_batch_size)
+        ends = np.cumsum([0, *chunk_lengths(batches, self._longest)]).tolist()
+        return [slice(a, b) for a, b in itertools.pairwise(ends)]
 
-        The last batch is padded with example 0, where the mask is False; never cut.
+    def train_dispatch(self, epoch: int, number: int) -> Batch:
+        """One dispatch of an epoch, without images."""
+        order, corner = self._epoch(epoch)
+        which, steps, size = self.train_slices[number]
+        shape = (self.members, steps, size)
+        index = order[:, which]
+        inputs = Inputs(
+            position=index.reshape(shape),
+            corner=None if corner is None else self._corners(corner, index).reshape(*shape, 2),
+            image=None,
+            label=self._labels(index).reshape(*shape, *self._label.shape[self._by_member + 1 :]),
+        )
+        return Batch(inputs.position, inputs)
+
+    def eval_dispatch(self, number: int) -> Batch:
+        """One dispatch of an evaluation, without images.
+
+        The last batch is padded with example 0, where the batch's position is -1; never cut.
         """
-        size = self._eval_batch_size
-        batches = -(-self.size // size)
-        position = np.arange(batches * size, dtype=np.int32).reshape(batches, size)
+        batch = np.arange(self.eval_slices[number].start, self.eval_slices[number].stop)
+        position = batch[:, None] * self._eval_batch_size + np.arange(self._eval_batch_size)
         mask = position < self.size
         index = np.where(mask, position, 0).astype(np.int32)
-        start = 0
-        for length in chunk_lengths(batches, self._longest):
-            yield index[start : start + length], mask[start : start + length]
-            start += length
+        of_all = np.broadcast_to(index, (self.members, *index.shape))
+        inputs = Inputs(
+            position=index,
+            corner=self.frames.centre[index] if self.frames.crop else None,
+            image=None,
+            label=self._labels(of_all.reshape(self.members, -1)).reshape(
+                *of_all.shape, *self._label.shape[self._by_member + 1 :]
+            ),
+        )
+        return Batch(np.where(mask, index, -1), inputs)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"_drawn": {}}
+
+    def _epoch(self, epoch: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """What was drawn for an epoch; kept for this epoch and the one before."""
+        found = self._drawn.get(epoch)
+        if found is None:
+            found = self._draw(epoch)
+            before = {e: d for e, d in self._drawn.items() if e == epoch - 1}
+            self._drawn = before | {epoch: found}  # one assignment: threads may ask at once
+        return found
+
+    def _draw(self, epoch: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """Orders [K, N] and, where crops are cut, the corners [K, N, 2] or [N, 2] of an epoch."""
+        names = [{"seed": self._seed, "member": k, "epoch": epoch} for k in range(self.members)]
+        order = np.stack([shuffle(self.size, **name) for name in names])
+        if not self.frames.crop:
+            return order, None
+        if not self._random:
+            return order, self.frames.centre
+        return order, np.stack([random_corners(self.frames.room, **name) for name in names])
+
+    def _corners(self, corner: np.ndarray, index: np.ndarray) -> np.ndarray:
+        """Of examples [K, n]."""
+        return np.take_along_axis(corner, index[..., None], 1) if self._random else corner[index]
+
+    def _labels(self, index: np.ndarray) -> np.ndarray:
+        """Of examples [K, n]."""
+        return np.take_along_axis(self._label, index, 1) if self._by_member else self._label[index]
+
+
+class ResidentFeed:
+    """A split that lives on the device; batches are positions, gathered by the compiled step.
+
+    Parameters
+    ----------
+    plan : BatchPlan
+    """
+
+    def __init__(self, plan: BatchPlan) -> None:
+        frames = plan.frames
+        self.plan = plan
+        self.data: Whole | Crops
+        if frames.crop:
+            self.data = Crops(
+                pixel=jax.device_put(frames.packed()),
+                start=jax.device_put(frames.start.astype(np.int32)),
+                width=jax.device_put(frames.size[:, 1].astype(np.int32)),
+                crop=frames.crop,
+            )
+        else:
+            self.data = Whole(jax.device_put(frames.whole()))
+
+    def train_batches(self, epoch: int, first_step: int = 0) -> Iterator[Batch]:
+        """The dispatches of an epoch, from a step on that begins one."""
+        for number in range(first_dispatch(self.plan, first_step), len(self.plan.train_slices)):
+            yield self.plan.train_dispatch(epoch, number)
+
+    def eval_batches(self) -> Iterator[Batch]:
+        """Dispatches covering the split once, in order."""
+        for number in range(len(self.plan.eval_slices)):
+            yield self.plan.eval_dispatch(number)
+
+    def close(self) -> None:
+        """Nothing runs beside a resident feed."""
+
+
+def first_dispatch(plan: BatchPlan, step: int) -> int:
+    """Number of the dispatch that begins with a step (from 0) of an epoch.
+
+    Raises
+    ------
+    ValueError
+        If the step lies within a dispatch.
+    """
+    begins = np.cumsum([0, *(steps for _, steps, _ in plan.train_slices)]).tolist()
+    if step not in begins:
+        raise ValueError(f"no dispatch begins with step {step}; they begin with {begins}")
+    return begins.index(step)

@@ -1,22 +1,25 @@
 """The run in time order: train an epoch, judge every example, record, save."""
 
 import collections
+import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
 import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from jagree import registry
-from jagree.config import per_member
+from jagree import pool, registry
+from jagree.config import per_member, task_name
+from jagree.data.frames import prepare
 from jagree.data.split import Split
 from jagree.errors import UsageError
 from jagree.record import EpochAssembly, Recorder
 from jagree.training.checkpoint import Checkpoints
 from jagree.training.ensemble import Ensemble, choose_engine
-from jagree.training.feed import ResidentFeed
+from jagree.training.feed import Batch
+from jagree.training.feeds import choose_feed, common_shape, make_feeds
 from jagree.training.optimizers import Hyper
 from jagree.training.state import init_members, parameter_count
 from jagree.training.steps import Learner
@@ -29,8 +32,11 @@ class Plan(NamedTuple):
     """What is about to be done, for the person who waits for it."""
 
     parameters: int  # of one member
+    image_shape: tuple[int, int, int]  # height, width, channels of what a network sees
     engine: str
     reason: str
+    feed: str
+    feed_reason: str
     device: str
     steps: int  # training steps of an epoch
     first_epoch: int  # the first one to train now; 1 unless resumed
@@ -39,6 +45,9 @@ class Plan(NamedTuple):
 
 class Listener(Protocol):
     """Whoever wants to know how the run goes."""
+
+    def prepared(self, split: str, images: int, of: int) -> None:
+        """So many more images of a split have been decoded and resized, of so many."""
 
     def planned(self, plan: Plan) -> None:
         """Called once, before anything is compiled."""
@@ -75,22 +84,22 @@ def train(
         If record and checkpoints do not belong together.
     """
     done = resume_point(recorder, checkpoints)
-    trainer = Trainer(config, splits)
-    listener.planned(trainer.plan(done + 1))
-    if done:
-        trainer.ensemble.stacked = checkpoints.restore(trainer.ensemble.stacked)
-    elif config.recording.untrained and not recorder.epochs:
-        started = time.monotonic()
-        untrained = trainer.judge({})
-        untrained["train"]["loss"] = np.full(config.members, np.nan)
-        recorder.append(0, untrained)
-        listener.recorded(0, untrained, time.monotonic() - started)
-    for epoch in range(done + 1, config.epochs + 1):
-        started = time.monotonic()
-        fields = trainer.judge(trainer.train_epoch(epoch, listener))
-        recorder.append(epoch, fields)
-        checkpoints.save(epoch, trainer.ensemble.stacked, last=epoch == config.epochs)
-        listener.recorded(epoch, fields, time.monotonic() - started)
+    with contextlib.closing(Trainer(config, splits, listener)) as trainer:
+        listener.planned(trainer.plan(done + 1))
+        if done:
+            trainer.ensemble.stacked = checkpoints.restore(trainer.ensemble.stacked)
+        elif config.recording.untrained and not recorder.epochs:
+            started = time.monotonic()
+            untrained = trainer.judge({})
+            untrained["train"]["loss"] = np.full(config.members, np.nan)
+            recorder.append(0, untrained)
+            listener.recorded(0, untrained, time.monotonic() - started)
+        for epoch in range(done + 1, config.epochs + 1):
+            started = time.monotonic()
+            fields = trainer.judge(trainer.train_epoch(epoch, listener))
+            recorder.append(epoch, fields)
+            checkpoints.save(epoch, trainer.ensemble.stacked, last=epoch == config.epochs)
+            listener.recorded(epoch, fields, time.monotonic() - started)
 
 
 def resume_point(recorder: Recorder, checkpoints: Checkpoints) -> int:
@@ -121,59 +130,58 @@ class Trainer:
     ----------
     config : ConfigDict
     splits : mapping of str to Split
+    listener : Listener
+        Told of images that must be prepared first.
     """
 
-    def __init__(self, config: ConfigDict, splits: Mapping[str, Split]) -> None:
+    def __init__(self, config: ConfigDict, splits: Mapping[str, Split], listener: Listener) -> None:
         self._config = config
         self._splits = splits
         train = splits["train"]
         backend = jax.default_backend()
         self._engine, self._reason = choose_engine(config.training.engine, backend)
+        workers = config.data.workers or pool.cores()
+        frames = {
+            name: prepare(split, config.data, workers=workers, advance=listener.prepared)
+            for name, split in splits.items()
+        }
+        self._shape = common_shape(frames)
         network = registry.load("network", config.network)(classes=len(train.class_names))
         learner = Learner(
             network,
-            registry.load("task", config.task),
+            registry.load("task", task_name(config, multi_label=train.multi_label)),
             registry.load("optimizer", config.optimizer.name)(config.optimizer),
         )
         states = init_members(
-            network,
-            learner.optimizer,
-            train.image.shape[1:],
-            seed=config.seed,
-            members=config.members,
+            network, learner.optimizer, self._shape, seed=config.seed, members=config.members
         )
         self._parameters = parameter_count(states[0])
         self._online = config.recording.mode == "online"
         self.ensemble = Ensemble(learner, states, engine=self._engine, with_outcome=self._online)
         self._schedule = registry.load("schedule", config.schedule.name)
-        # A loop in the compiled program saves launches on an accelerator, but on a CPU it slows
-        # convolutions by an order of magnitude (jax#12868). Large batches fill an accelerator, but
-        # fall out of a CPU's caches (bench/convolution.py).
-        steps, eval_batch_size = (1, 125) if backend == "cpu" else (100, 1_000)
-        self.feeds = {
-            name: ResidentFeed(
-                split,
-                members=config.members,
-                seed=config.seed,
-                batch_size=config.batch_size,
-                eval_batch_size=config.training.eval_batch_size or eval_batch_size,
-                steps_per_dispatch=config.training.steps_per_dispatch or steps,
-            )
-            for name, split in splits.items()
-        }
+        self._feed, self._feed_reason = choose_feed(config.training.feed, frames)
+        self.feeds = make_feeds(config, splits, frames, self._feed, backend)
 
     def plan(self, first_epoch: int) -> Plan:
         """What training from that epoch on means."""
         devices = jax.devices()
         return Plan(
             parameters=self._parameters,
+            image_shape=self._shape,
             engine=self._engine,
             reason=self._reason,
+            feed=self._feed,
+            feed_reason=self._feed_reason,
             device=f"{len(devices)} x {devices[0].device_kind}",
-            steps=self.feeds["train"].steps,
+            steps=self.feeds["train"].plan.steps,
             first_epoch=first_epoch,
             last_epoch=self._config.epochs,
         )
+
+    def close(self) -> None:
+        """Let go of what the feeds hold."""
+        for feed in self.feeds.values():
+            feed.close()
 
     def train_epoch(self, epoch: int, listener: Listener) -> dict[str, np.ndarray]:
         """Take all steps of an epoch with every member.
@@ -188,31 +196,26 @@ class Trainer:
         rates = self._rates(epoch)
         assembly = EpochAssembly(self._splits["train"].id, self.ensemble.members)
         loss = np.zeros(self.ensemble.members)
-        in_flight: collections.deque = collections.deque()
+        step = 0
 
-        def finish(index: np.ndarray, result: Any) -> None:
+        def start(batch: Batch) -> Any:
+            nonlocal step
+            steps = batch.position.shape[1]
+            hyper = Hyper(*(h[:, step : step + steps] for h in rates))
+            step += steps
+            return self.ensemble.train(feed.data, batch.inputs, hyper)
+
+        for index, result in _ahead(start, feed.train_batches(epoch)):
             trained = self.ensemble.gather(result)
-            nonlocal loss
             loss += trained.loss.astype(np.float64).sum(1) * index.shape[2]
             if trained.outcome is not None:
                 assembly.put(index.reshape(len(index), -1), _by_example(trained.outcome))
             listener.stepped(epoch, index.shape[1])
-
-        step = 0
-        for index in feed.train_batches(epoch):
-            hyper = Hyper(*(h[:, step : step + index.shape[1]] for h in rates))
-            in_flight.append((index, self.ensemble.train(feed.data, index, hyper)))
-            step += index.shape[1]
-            # The device always has a dispatch waiting, and the host never runs far ahead of it.
-            if len(in_flight) > 2:
-                finish(*in_flight.popleft())
-        while in_flight:
-            finish(*in_flight.popleft())
-        return (assembly.finish() if self._online else {}) | {"loss": loss / feed.size}
+        return (assembly.finish() if self._online else {}) | {"loss": loss / feed.plan.size}
 
     def _rates(self, epoch: int) -> Hyper:
         """Hyperparameters of each member and step of the epoch, float32 [K, steps]."""
-        config, steps = self._config, self.feeds["train"].steps
+        config, steps = self._config, self.feeds["train"].plan.steps
         learning_rate = [
             self._schedule(initial, epoch - 1, config.epochs, steps, config.schedule)
             for initial in per_member(config, "learning_rate")
@@ -239,13 +242,25 @@ class Trainer:
     def _judge(self, name: str) -> dict[str, np.ndarray]:
         feed = self.feeds[name]
         assembly = EpochAssembly(self._splits[name].id, self.ensemble.members)
-        results = [
-            (np.where(mask, index, -1), self.ensemble.evaluate(feed.data, index))
-            for index, mask in feed.eval_batches()
-        ]
-        for index, result in results:
+        batches = _ahead(
+            lambda batch: self.ensemble.evaluate(feed.data, batch.inputs), feed.eval_batches()
+        )
+        for index, result in batches:
             assembly.put(index.reshape(-1), _by_example(self.ensemble.gather(result)))
         return assembly.finish()
+
+
+def _ahead(start: Callable[[Batch], Any], batches: Iterable[Batch]) -> Iterator[tuple]:
+    """Yield (index, result) of each batch in order; two more are started before one is waited for.
+
+    So the device always has a dispatch waiting, and the host never runs far ahead of it.
+    """
+    in_flight: collections.deque = collections.deque()
+    for batch in batches:
+        in_flight.append((batch.position, start(batch)))
+        if len(in_flight) > 2:
+            yield in_flight.popleft()
+    yield from in_flight
 
 
 def _by_example(outcome: Outcome) -> dict[str, np.ndarray]:
@@ -253,4 +268,5 @@ def _by_example(outcome: Outcome) -> dict[str, np.ndarray]:
     return {
         name: values.reshape(len(values), -1, *values.shape[3:])
         for name, values in outcome._asdict().items()
+        if values is not None
     }

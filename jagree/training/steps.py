@@ -9,7 +9,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, Int, UInt8
+from jaxtyping import Array, Bool, Float, Int, UInt8
 
 from jagree.training.optimizers import Hyper, Optimizer
 from jagree.training.state import MemberState
@@ -33,7 +33,7 @@ def train_step(
     learner: Learner,
     state: MemberState,
     image: UInt8[Array, "B H W 3"],
-    label: Int[Array, " B"],
+    label: Int[Array, " B"] | Bool[Array, "B C"],
     hyper: Hyper,
 ) -> tuple[MemberState, Float[Array, ""], Outcome]:
     """One update.
@@ -68,7 +68,7 @@ def eval_step(
     learner: Learner,
     state: MemberState,
     image: UInt8[Array, "B H W 3"],
-    label: Int[Array, " B"],
+    label: Int[Array, " B"] | Bool[Array, "B C"],
 ) -> Outcome:
     """What the member says about a batch, with running averages and fixed weights."""
     variables = {"params": state.params, "batch_stats": state.batch_stats}

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 
 class Outcome(NamedTuple):
@@ -18,7 +18,7 @@ class Outcome(NamedTuple):
     prediction: Array
     log_prob: Array
     margin: Array
-    sum_sq_other: Array
+    sum_sq_other: Array | None  # None for multi-label tasks, where it is not defined
 
 
 class Task(NamedTuple):
@@ -63,3 +63,30 @@ def _single_label_outcome(logits: Float[Array, "B C"], label: Int[Array, " B"]) 
 
 
 SINGLE_LABEL = Task("single_label", _cross_entropy, _single_label_outcome)
+
+
+def _binary_cross_entropy(
+    logits: Float[Array, "B C"], label: Bool[Array, "B C"]
+) -> Float[Array, " B"]:
+    """Mean over the classes, as PyTorch's BCEWithLogitsLoss and MultiLabelSoftMarginLoss."""
+    return optax.sigmoid_binary_cross_entropy(logits, label).mean(-1)
+
+
+def _multi_label_outcome(logits: Float[Array, "B C"], label: Bool[Array, "B C"]) -> Outcome:
+    """A class is predicted present where its sigmoid exceeds 0.5 (paper, sec. 2).
+
+    The log probability of the label is the sum over the classes. The margin is the smallest, over
+    the classes, of the logit towards the label, (2 y - 1) z: above 0 where all are right. Where any
+    logit is not finite the prediction of all classes is -1.
+    """
+    towards = jnp.where(label, logits, -logits)
+    finite = jnp.isfinite(logits).all(-1)
+    return Outcome(
+        prediction=jnp.where(finite[:, None], logits > 0, -1).astype(jnp.int8),
+        log_prob=jnp.where(finite, jax.nn.log_sigmoid(towards).sum(-1), jnp.nan),
+        margin=jnp.where(finite, towards.min(-1), jnp.nan),
+        sum_sq_other=None,
+    )
+
+
+MULTI_LABEL = Task("exact_match", _binary_cross_entropy, _multi_label_outcome)

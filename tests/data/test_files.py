@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence, UnidentifiedImageError
 
-from jagree.data.files import ImageFiles, read_image
+from jagree.data.decode import read_image
+from jagree.data.files import ImageFiles
 from jagree.errors import UsageError
 
 RNG = np.random.default_rng(0)

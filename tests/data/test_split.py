@@ -1,17 +1,21 @@
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from jagree.data.split import Column, Split, take_first
+from jagree.data.split import Column, Split, sample
 from jagree.errors import UsageError
+from tests.data.pictures import Drawn, encode
+
+LABEL = np.array([0, 1, 0, 1])
 
 
 def make(n: int = 4, **changes: object) -> Split:
     rng = np.random.default_rng(0)
     values = {
         "name": "train",
-        "id": np.array([f"e{i}" for i in range(n)]),
+        "id": np.sort([f"e{i}" for i in range(n)]),
         "label": np.arange(n, dtype=np.int32) % 2,
         "image": rng.integers(0, 255, (n, 2, 2, 3), np.uint8),
         "class_names": ("a", "b"),
@@ -35,7 +39,7 @@ def test_the_true_label_is_the_label_unless_given() -> None:
         ({"image": np.zeros((4, 2, 2, 3))}, ValueError, r"uint8 \[N, H, W, 3\], not float64"),
         ({"image": np.zeros((4, 2, 2), np.uint8)}, ValueError, r"uint8 \[N, H, W, 3\]"),
         ({"label": np.zeros((4, 3), bool)}, ValueError, r"bool \[N, 2\]"),
-        ({"label": np.zeros((4, 2), int)}, ValueError, r"bool \[N, 2\]"),
+        ({"label": np.zeros((4, 2), int)}, ValueError, "4 ids but 2 rows of label"),
         ({"true_label": np.array([0, 1, 2, 0])}, UsageError, "example 'e2' has 2"),
         (
             {"metadata": {"size": Column(np.arange(3), "", "")}},
@@ -69,16 +73,55 @@ def test_the_fingerprint_ignores_label_noise_and_label_width() -> None:
     assert noisy.fingerprint == wide.fingerprint == split.fingerprint
 
 
-def test_the_first_examples_and_their_metadata() -> None:
+def test_a_part_of_a_split_has_the_parts_of_all_its_columns() -> None:
     noisy = make(true_label=np.array([1, 1, 0, 0]))
-    np.testing.assert_array_equal(take_first(noisy, 3).true_label, [1, 1, 0])
-    np.testing.assert_array_equal(take_first(noisy, 3).label, [0, 1, 0])
-    part = take_first(make(), 3)
-    np.testing.assert_array_equal(part.id, ["e0", "e1", "e2"])
-    np.testing.assert_array_equal(part.image, make().image[:3])
-    np.testing.assert_array_equal(part.metadata["size"].values, [0, 1, 2])
-    assert len(take_first(make(), 0)) == 4
+    part = noisy.take(np.array([0, 2]))
+    np.testing.assert_array_equal(part.id, ["e0", "e2"])
+    np.testing.assert_array_equal(part.label, [0, 0])
+    np.testing.assert_array_equal(part.true_label, [1, 0])
+    np.testing.assert_array_equal(part.image, noisy.image[[0, 2]])
+    np.testing.assert_array_equal(part.metadata["size"].values, [0, 2])
+    assert part.metadata["size"].unit == "px"
+    by_member = make(label=np.array([[0, 1, 0, 1], [1, 1, 0, 0], [0, 0, 0, 1]]), true_label=LABEL)
+    np.testing.assert_array_equal(by_member.take(np.array([1, 3])).label, [[1, 1], [1, 0], [0, 1]])
+
+
+def test_a_sample_is_drawn_by_id_and_nested() -> None:
+    split = make(200)
+    drawn = {size: set(sample(split, size, 0).id.tolist()) for size in (50, 120)}
+    assert len(drawn[50]) == 50
+    assert drawn[50] < drawn[120]
+    assert set(sample(split, 50, 1).id.tolist()) != drawn[50]
+    assert not drawn[50] == set(split.id[:50].tolist())
+    # The examples that are left decide as before.
+    without = split.take(np.flatnonzero(split.id != min(drawn[50])))
+    assert len(drawn[50] - set(sample(without, 49, 0).id.tolist())) == 1
+    assert sample(split, 0, 0) is split
     with pytest.raises(
         UsageError, match="train_size is 5, but 'train' has 4 examples; 0 takes all"
     ):
-        take_first(make(), 5)
+        sample(make(), 5, 0)
+
+
+def test_labels_by_member_and_by_class_are_told_apart() -> None:
+    by_member = make(label=np.zeros((3, 4), int), true_label=LABEL)
+    assert (by_member.by_member, by_member.multi_label) == (True, False)
+    by_class = make(label=np.zeros((4, 2), bool))
+    assert (by_class.by_member, by_class.multi_label) == (False, True)
+    with pytest.raises(UsageError, match="0 to 1; example 'e2' has 2"):
+        make(label=np.array([[0, 0, 0, 0], [0, 0, 2, 0]]), true_label=LABEL)
+    with pytest.raises(ValueError, match="4 ids but 3 rows of label"):
+        make(label=np.zeros((2, 3), int), true_label=LABEL)
+
+
+def test_encoded_images_have_the_fingerprint_of_their_pixels(tmp_path: Path) -> None:
+    split = make()
+    lossless = Drawn(tuple(encode(image) for image in split.image))
+    smaller = Drawn(tuple(encode(image, "PNG", compress_level=9) for image in split.image))
+    assert lossless.content != smaller.content
+    for images in (lossless, smaller):
+        encoded = dataclasses.replace(split, image=images, kept=tmp_path)
+        assert encoded.fingerprint == split.fingerprint
+    np.testing.assert_array_equal(
+        encoded.take(np.array([3, 1])[::-1]).originals(np.array([1]))[0], split.image[3]
+    )

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jagree.data.files import read_image
+from jagree.data.decode import read_image
 from jagree.statistics.dct import coefficients, dct_share
 from jagree.statistics.inputs import jpeg75
 from jagree.statistics.pixels import luminance

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jagree.data.files import read_image
+from jagree.data.decode import read_image
 from jagree.statistics.entropy import local_entropy, mean_local_entropy
 from jagree.statistics.pixels import luminance
 

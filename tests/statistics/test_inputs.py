@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jagree.data.files import read_image
+from jagree.data.decode import read_image
 from jagree.statistics.inputs import jpeg75, resize
 
 

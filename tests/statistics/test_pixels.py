@@ -38,7 +38,7 @@ def test_an_image_is_itself_and_may_be_a_view() -> None:
 @pytest.mark.parametrize(
     ("array", "text"),
     [
-        (np.zeros((4, 4, 3)), "must be uint8, not float64; jagree.data.files.read_image"),
+        (np.zeros((4, 4, 3)), "must be uint8, not float64; jagree.data.decode.read_image"),
         (np.zeros((4, 4), np.int64), "must be uint8, not int64"),
         (np.zeros((4, 4, 4), np.uint8), r"\[H, W\] or \[H, W, 3\], not \[4, 4, 4\]"),
         (np.zeros(4, np.uint8), r"not \[4\]"),

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage.segmentation import felzenszwalb
 
-from jagree.data.files import read_image
+from jagree.data.decode import read_image
 from jagree.statistics.inputs import jpeg75
 from jagree.statistics.segments import _taps, segment, segment_count
 

@@ -1,5 +1,6 @@
 """vmapped = looped = each member trained alone, and members differ."""
 
+import dataclasses
 import functools
 
 import jax
@@ -18,6 +19,7 @@ from jagree.training.feed import ResidentFeed
 from jagree.training.optimizers import Hyper
 from jagree.training.state import MemberState, init_members
 from jagree.training.steps import Learner, eval_step, train_step
+from tests.training.feeds import make_plan
 
 N, BATCH, MEMBERS = 88, 24, 3  # three full batches and one of 16
 OPTIMIZER = optimizers.sgd(ConfigDict({"momentum": 0.9}))
@@ -32,7 +34,7 @@ def data() -> Split:
 
 
 def make_feed(members: int, steps_per_dispatch: int) -> ResidentFeed:
-    return ResidentFeed(
+    plan = make_plan(
         data(),
         members=members,
         seed=3,
@@ -40,6 +42,7 @@ def make_feed(members: int, steps_per_dispatch: int) -> ResidentFeed:
         eval_batch_size=50,
         steps_per_dispatch=steps_per_dispatch,
     )
+    return ResidentFeed(plan)
 
 
 def states(members: int) -> list[MemberState]:
@@ -57,18 +60,21 @@ def _lifted(engine: str, members: int, steps_per_dispatch: int):
     ensemble = Ensemble(LEARNER, states(members), engine=engine, with_outcome=True)
     losses = []
     for epoch in (1, 2):
-        for index in feed.train_batches(epoch):
-            per_step = (members, index.shape[1])
+        for batch in feed.train_batches(epoch):
+            per_step = batch.position.shape[:2]
             hyper = Hyper(
                 np.broadcast_to(np.float32(RATES[:members])[:, None], per_step),
                 np.broadcast_to(np.float32(DECAYS[:members])[:, None], per_step),
             )
-            trained = ensemble.gather(ensemble.train(feed.data, index, hyper))
-            assert trained.outcome.prediction.shape == index.shape
+            trained = ensemble.gather(ensemble.train(feed.data, batch.inputs, hyper))
+            assert trained.outcome.prediction.shape == batch.position.shape
             losses.append(trained.loss)
     outcomes = [
-        jax.tree.map(lambda x, m=mask: x[:, m], ensemble.gather(ensemble.evaluate(feed.data, i)))
-        for i, mask in feed.eval_batches()
+        jax.tree.map(
+            lambda x, p=batch.position: x[:, p >= 0],
+            ensemble.gather(ensemble.evaluate(feed.data, batch.inputs)),
+        )
+        for batch in feed.eval_batches()
     ]
     prediction, log_prob = (
         np.concatenate([getattr(o, field) for o in outcomes], axis=1)
@@ -85,8 +91,8 @@ def alone(member: int):
     step = jax.jit(functools.partial(train_step, LEARNER))
     losses = []
     for epoch in (1, 2):
-        for index in make_feed(MEMBERS, 1).train_batches(epoch):
-            batch = index[member, 0]
+        for dispatch in make_feed(MEMBERS, 1).train_batches(epoch):
+            batch = dispatch.position[member, 0]
             hyper = Hyper(np.float32(RATES[member]), np.float32(DECAYS[member]))
             state, loss, _ = step(state, image[batch], label[batch], hyper)
             losses.append(float(loss))
@@ -143,8 +149,9 @@ def test_stacked_states_can_be_put_back_into_either_engine(engine: str) -> None:
     ensemble.stacked = jax.device_put(saved)
     jax.tree.map(np.testing.assert_array_equal, jax.device_get(ensemble.stacked), saved)
     feed = make_feed(MEMBERS, 1)
-    index, mask = next(iter(feed.eval_batches()))
-    found = ensemble.gather(ensemble.evaluate(feed.data, index)).prediction[:, mask]
+    batch = next(iter(feed.eval_batches()))
+    found = ensemble.gather(ensemble.evaluate(feed.data, batch.inputs))
+    found = found.prediction[:, batch.position >= 0]
     np.testing.assert_array_equal(found, lifted("loop")[2][:, :50])
 
 
@@ -168,10 +175,10 @@ def test_a_second_call_compiles_nothing_new(engine: str, compilations: list[str]
     ensemble = Ensemble(LEARNER, states(MEMBERS), engine=engine)
     hyper = Hyper(*(np.full((MEMBERS, 1), v, np.float32) for v in (0.1, 0.0)))
     first, second, *_ = feed.train_batches(1)
-    ensemble.gather(ensemble.train(feed.data, first, hyper))
+    ensemble.gather(ensemble.train(feed.data, first.inputs, hyper))
     before = len(compilations)
     assert before > 0
-    ensemble.gather(ensemble.train(feed.data, second, hyper))
+    ensemble.gather(ensemble.train(feed.data, second.inputs, hyper))
     assert len(compilations) == before
 
 
@@ -182,3 +189,30 @@ def test_the_engine_is_chosen_by_the_device_and_says_why() -> None:
     assert choose_engine("vmap", "cpu") == ("vmap", "as configured")
     with pytest.raises(UsageError, match="unknown engine 'pmap'; known: auto, vmap, loop"):
         choose_engine("pmap", "cpu")
+
+
+@pytest.mark.parametrize("engine", ["loop", "vmap"])
+def test_members_are_trained_and_judged_on_their_own_labels(engine: str) -> None:
+    """Member 1 with its own labels is the member 1 of an ensemble in which all have these."""
+    own = (data().label + 3) % 10
+    label = np.stack([data().label, own])
+
+    def trained(label: np.ndarray):
+        split = dataclasses.replace(data(), label=label, true_label=data().label)
+        feed = ResidentFeed(
+            make_plan(split, members=2, batch_size=BATCH, eval_batch_size=N, steps_per_dispatch=1)
+        )
+        ensemble = Ensemble(LEARNER, states(2), engine=engine)
+        losses = []
+        for batch in feed.train_batches(1):
+            hyper = Hyper(*np.float32([[[0.05]] * 2, [[0.0]] * 2]))
+            losses.append(ensemble.gather(ensemble.train(feed.data, batch.inputs, hyper)).loss)
+        (batch,) = feed.eval_batches()
+        return np.array(losses), ensemble.gather(ensemble.evaluate(feed.data, batch.inputs))
+
+    losses, outcome = trained(label)
+    for k, everybody in enumerate((data().label, own)):
+        of_all, outcome_of_all = trained(everybody)
+        np.testing.assert_allclose(losses[:, k], of_all[:, k], rtol=1e-6)
+        np.testing.assert_allclose(outcome.log_prob[k], outcome_of_all.log_prob[k], rtol=1e-5)
+        assert not np.allclose(losses[:, 1 - k], of_all[:, 1 - k], rtol=1e-3)

@@ -33,6 +33,9 @@ class Ears:
         self.steps: list[tuple[int, int]] = []
         self.epochs: list[int] = []
 
+    def prepared(self, split: str, images: int, of: int) -> None:
+        raise AssertionError("nothing is to be prepared")
+
     def planned(self, plan: loop.Plan) -> None:
         self.plan = plan
 

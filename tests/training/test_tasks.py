@@ -2,7 +2,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jagree.training.tasks import SINGLE_LABEL
+from jagree.record.correctness import RULES
+from jagree.training.tasks import MULTI_LABEL, SINGLE_LABEL
 
 
 def literal(logits: np.ndarray, label: int) -> tuple[int, float, float, float]:
@@ -52,3 +53,40 @@ def test_the_loss_is_minus_the_log_prob_of_the_label() -> None:
     np.testing.assert_allclose(
         loss, -SINGLE_LABEL.outcome(logits, label).log_prob, rtol=1e-5, atol=1e-6
     )
+
+
+def literal_multi(logits: np.ndarray, label: np.ndarray) -> tuple[list[int], float, float, float]:
+    p = 1 / (1 + np.exp(-logits))
+    of_label = [p[c] if label[c] else 1 - p[c] for c in range(len(label))]
+    return (
+        [int(q > 0.5) for q in p],
+        sum(float(np.log(q)) for q in of_label),
+        min(float(logits[c] if label[c] else -logits[c]) for c in range(len(label))),
+        -sum(float(np.log(q)) for q in of_label) / len(label),
+    )
+
+
+def test_the_multi_label_outcome_is_the_literal_definition() -> None:
+    rng = np.random.default_rng(0)
+    logits, label = rng.normal(0, 3, (50, 4)), rng.random((50, 4)) < 0.4
+    label[:10] = logits[:10] > 0
+    found = MULTI_LABEL.outcome(jnp.float32(logits), jnp.array(label))
+    loss = MULTI_LABEL.loss(jnp.float32(logits), jnp.array(label))
+    assert found.sum_sq_other is None
+    assert found.prediction.dtype == jnp.int8
+    expected = [np.array(v) for v in zip(*map(literal_multi, logits, label), strict=True)]
+    for ours, theirs in zip([*found[:3], loss], expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
+    right = RULES[MULTI_LABEL.correctness](np.asarray(found.prediction), label)
+    np.testing.assert_array_equal(right, np.asarray(found.margin) > 0)
+    assert 10 <= right.sum() < 50
+
+
+def test_multi_label_output_that_is_not_finite_is_no_prediction() -> None:
+    for bad in (np.nan, np.inf, -np.inf):
+        logits = jnp.array([[0.0, bad, 1.0], [1.0, -2.0, 500.0]])
+        outcome = MULTI_LABEL.outcome(logits, jnp.array([[True, True, False], [True, False, True]]))
+        np.testing.assert_array_equal(outcome.prediction, [[-1, -1, -1], [1, 0, 1]])
+        assert np.isnan(outcome.log_prob[0])
+        assert np.isnan(outcome.margin[0])
+        assert np.isfinite(outcome.log_prob[1])

@@ -42,11 +42,10 @@ class MeasureParts(apache_beam.DoFn):
         """Read the data, unless another thread of this process has done so."""
         self._splits = self._shared.acquire(lambda: _Splits(data.load(ConfigDict(self._source))))
 
-    def process(self, element: tuple[str, Task]) -> Iterator[tuple[str, str]]:
+    def process(self, element: tuple[str, str, Task]) -> Iterator[tuple[str, str]]:
         """Yield ``(id, reason)`` for each image that could not be measured."""
-        split, task = element
-        examples = self._splits[split]
-        folder = parts.folder_of(examples, self._source["name"])
+        split, below, task = element
+        examples, folder = self._splits[split], Path(below)
         paths = [(r, self._path(folder / parts.file_of(r, task.index))) for r in task.requests]
         wanted = [(r, path) for r, path in paths if not FileSystems.exists(path)]
         if not wanted:
@@ -100,13 +99,14 @@ def build(pipeline: Any, config: ConfigDict, output: str) -> Any:
     """
     tasks = []
     for name, split in data.load(config.data).items():
-        store = Store("", config.data.name, split)
+        store = Store("", data.name(config.data), split)
         wanted = [
             (request, index)
             for request in parts.requests(config.statistics)
             for index in range(len(store.positions(request)))
         ]
-        tasks += [(name, task) for task in store.tasks(wanted)]
+        # The folder's name holds a fingerprint, which no worker need compute again.
+        tasks += [(name, store.folder.as_posix(), task) for task in store.tasks(wanted)]
     return (
         pipeline
         | "parts" >> apache_beam.Create(tasks)

@@ -1,4 +1,4 @@
-"""Measuring in several processes."""
+"""Work in several processes: the same function for many arguments, results as they come."""
 
 import multiprocessing
 import os
@@ -22,6 +22,8 @@ def run(
     function: Callable[..., Any],
     tasks: Iterable[tuple[Task, Callable[[], tuple[Any, ...]]]],
     workers: int,
+    *,
+    field: str,
 ) -> Generator[tuple[Task, Any], None, None]:
     """Yield ``(task, function(*arguments()))`` for each task, in the order in which they end.
 
@@ -34,6 +36,8 @@ def run(
         of a million examples must not wait in memory.
     workers : int
         Processes; 1: this one.
+    field : str
+        The config's field that gives their number, for the error.
 
     Raises
     ------
@@ -62,9 +66,9 @@ def run(
             yield from _finished(running)
     except BrokenProcessPool as error:
         raise UsageError(
-            "a process that measured images was killed, for want of memory perhaps; the same "
-            "command goes on (config.statistics.workers=1 takes the least memory, and no other "
-            "process, which a script needs that does not say if __name__ == '__main__')"
+            "a process that worked on images was killed, for want of memory perhaps; the same "
+            f"command goes on (config.{field}=1 takes the least memory, and no other process, "
+            "which a script needs that does not say if __name__ == '__main__')"
         ) from error
     finally:
         if running:  # interrupted: nobody wants what is being measured
@@ -72,6 +76,14 @@ def run(
         executor.shutdown(wait=True, cancel_futures=True)
         held.close()
         leash.close()
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on this system
+        return os.cpu_count() or 1
 
 
 def _finished(running: dict[Future[Any], Task]) -> Iterator[tuple[Task, Any]]:

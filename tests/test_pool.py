@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from jagree.errors import UsageError
-from jagree.statistics import pool
+from jagree import pool
 from tests.conftest import REPOSITORY
 from tests.statistics import workers
 
@@ -18,7 +18,7 @@ from tests.statistics import workers
 @pytest.mark.parametrize("processes", [1, 2])
 def test_every_task_is_done_once_and_comes_with_its_result(processes: int) -> None:
     tasks = [(n, lambda n=n: (n,)) for n in range(20)]
-    found = list(pool.run(workers.square, tasks, processes))
+    found = list(pool.run(workers.square, tasks, processes, field="f"))
     assert sorted(found) == [(n, n**2) for n in range(20)]
 
 
@@ -29,15 +29,17 @@ def test_arguments_are_made_when_they_are_needed() -> None:
         made.append(n)
         return (n,)
 
-    running = pool.run(workers.square, [(n, lambda n=n: arguments(n)) for n in range(50)], 2)
+    running = pool.run(
+        workers.square, [(n, lambda n=n: arguments(n)) for n in range(50)], 2, field="f"
+    )
     next(running)
     assert len(made) <= 5  # two workers, two each, and the one whose turn it is
     running.close()
 
 
 def test_a_killed_worker_is_told_in_words() -> None:
-    with pytest.raises(UsageError, match=r"was killed, for want of memory perhaps.*workers=1"):
-        list(pool.run(workers.die, [(0, lambda: (0,)), (1, lambda: (1,))], 2))
+    with pytest.raises(UsageError, match=r"was killed, for want of memory perhaps.*f=1"):
+        list(pool.run(workers.die, [(0, lambda: (0,)), (1, lambda: (1,))], 2, field="f"))
 
 
 def wait_for(condition, seconds: float = 60.0) -> None:
@@ -56,10 +58,10 @@ def alive(process: int) -> bool:
 
 SLEEPER = """
 import sys
-from jagree.statistics import pool
+from jagree import pool
 from tests.statistics import workers
 if __name__ == "__main__":
-    list(pool.run(workers.sleep_beside, [(n, lambda: (sys.argv[1],)) for n in range(4)], 2))
+    list(pool.run(workers.sleep_beside, [(n, lambda: (sys.argv[1],)) for n in range(4)], 2, field='f'))
 """
 
 

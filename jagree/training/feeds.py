@@ -1,0 +1,123 @@
+"""Which feed a run gets, and making it."""
+
+import math
+import os
+from collections.abc import Mapping
+
+import jax
+from ml_collections import ConfigDict
+
+from jagree.data.frames import Frames
+from jagree.data.split import Split
+from jagree.errors import UsageError
+from jagree.training.feed import BatchPlan, Feed, ResidentFeed
+from jagree.training.stream import StreamFeed
+
+FEEDS = ("auto", "resident", "stream")
+
+_SHARE = 4  # a device gives at most a quarter of its memory to images
+_LONGEST = 2**31  # pixels that 32-bit positions reach
+_BYTES_PER_DISPATCH = 64_000_000  # of images that a stream sends at once, at least one step
+
+
+def make_feeds(
+    config: ConfigDict,
+    splits: Mapping[str, Split],
+    frames: Mapping[str, Frames],
+    kind: str,
+    backend: str,
+) -> dict[str, Feed]:
+    """The feed of each split, resident or stream."""
+    # A loop in the compiled program saves launches on an accelerator, but on a CPU it slows
+    # convolutions by an order of magnitude (jax#12868). Large batches fill an accelerator, but
+    # fall out of a CPU's caches (bench/convolution.py).
+    steps, eval_batch_size = (1, 125) if backend == "cpu" else (100, 1_000)
+    steps = config.training.steps_per_dispatch or steps
+    feeds: dict[str, Feed] = {}
+    for name, split in splits.items():
+        if kind == "stream" and not config.training.steps_per_dispatch:
+            batch = config.members * config.batch_size * math.prod(frames[name].shape)
+            steps = max(1, min(steps, _BYTES_PER_DISPATCH // batch))
+        plan = BatchPlan(
+            frames[name],
+            split.label,
+            by_member=split.by_member,
+            members=config.members,
+            seed=config.seed,
+            batch_size=config.batch_size,
+            eval_batch_size=config.training.eval_batch_size or eval_batch_size,
+            steps_per_dispatch=steps,
+            random_crop=config.data.random_crop,
+        )
+        if kind == "resident":
+            feeds[name] = ResidentFeed(plan)
+        else:
+            workers = config.training.feed_workers
+            feeds[name] = StreamFeed(plan, epochs=config.epochs, workers=workers)
+    return feeds
+
+
+def common_shape(frames: Mapping[str, Frames]) -> tuple[int, int, int]:
+    """Height, width and channels of what the networks see; the same in all splits.
+
+    Raises
+    ------
+    UsageError
+        If they are not.
+    """
+    shapes = {name: f.shape for name, f in frames.items()}
+    if len(set(shapes.values())) > 1:
+        sizes = ", ".join(f"{h}x{w} in '{name}'" for name, (h, w, _) in shapes.items())
+        raise UsageError(
+            f"the splits' images are of different sizes ({sizes}), and a network takes one; set "
+            "data.resize (the shorter side) and data.crop"
+        )
+    return next(iter(shapes.values()))
+
+
+def bytes_on_device(frames: Frames) -> int:
+    """What the resident feed would take."""
+    return frames.pixels * (4 if frames.crop else 3)
+
+
+def choose_feed(name: str, frames: Mapping[str, Frames]) -> tuple[str, str]:
+    """The feed to use and, in a clause for the user, why.
+
+    Raises
+    ------
+    UsageError
+        If `name` is none of `FEEDS`, or "resident" and the images cannot be addressed.
+    """
+    if name not in FEEDS:
+        raise UsageError(f"unknown training.feed '{name}'; known: {', '.join(FEEDS)}")
+    too_long = [s for s, f in frames.items() if f.crop and f.pixels >= _LONGEST]
+    if name == "resident" and too_long:
+        raise UsageError(
+            f"'{too_long[0]}' has {frames[too_long[0]].pixels:,} pixels, of which the resident "
+            f"feed can address {_LONGEST:,}; set training.feed=stream, or a smaller data.resize"
+        )
+    if name != "auto":
+        return name, "as configured"
+    needed, memory, where = sum(map(bytes_on_device, frames.values())), *_memory()
+    fits = needed <= memory // _SHARE and not too_long
+    return (
+        "resident" if fits else "stream",
+        f"{_gigabytes(needed)} of images {'fit in' if fits else 'are more than'} a quarter of the "
+        f"{_gigabytes(memory)} of {where}",
+    )
+
+
+def _memory() -> tuple[int, str]:
+    """Bytes of memory for images, and whose."""
+    device = jax.local_devices()[0]
+    try:
+        limit = (device.memory_stats() or {}).get("bytes_limit")
+    except NotImplementedError:  # some backends do not say
+        limit = None
+    if limit:
+        return int(limit), "the device's memory"
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), "main memory"
+
+
+def _gigabytes(number: int) -> str:
+    return f"{number / 1e9:.1f} GB" if number >= 1e8 else f"{number / 1e6:.1f} MB"

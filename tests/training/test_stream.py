@@ -1,0 +1,111 @@
+"""What the stream feed does beside giving the same images as the resident one (test_feed.py)."""
+
+import threading
+import time
+import weakref
+from pathlib import Path
+
+import numpy as np
+import pytest
+from absl import flags
+
+from jagree.training import stream as module
+from jagree.training.stream import AHEAD, StreamFeed
+from tests.training.feeds import frames_of, make_feed, make_plan, ragged, whole
+
+
+class Watch:
+    """Counts the images of dispatches that are in memory at once."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.alive = self.most = self.made = 0
+        self._lock = threading.Lock()
+        make = module.with_images
+
+        def watched(plan, batch):
+            made = make(plan, batch)
+            with self._lock:
+                self.made += 1
+                self.alive += 1
+                self.most = max(self.most, self.alive)
+            weakref.finalize(made.inputs.image, self._gone)
+            return made
+
+        monkeypatch.setattr(module, "with_images", watched)
+
+    def _gone(self) -> None:
+        with self._lock:
+            self.alive -= 1
+
+
+def test_a_bounded_number_of_batches_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    watch = Watch(monkeypatch)
+    feed = make_feed("stream", make_plan(whole(400), steps_per_dispatch=1), epochs=4)
+    for epoch in (1, 2):
+        for _ in feed.train_batches(epoch):
+            time.sleep(0.002)  # a device that is slower than the feed
+        for _ in feed.eval_batches():
+            time.sleep(0.002)
+    bound = AHEAD + module._THREADS + 2  # waiting, in the making, with the consumer: new and old
+    assert watch.made >= 2 * (50 + 25)
+    assert AHEAD <= watch.most <= 2 * bound  # training's and evaluation's
+    feed.close()
+
+
+def test_the_next_epoch_is_begun_ahead_and_nothing_is_made_twice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    watch = Watch(monkeypatch)
+    feed = make_feed("stream", make_plan(whole(50)), epochs=3)
+    each = len(feed.plan.train_slices)
+    for epoch in (1, 2, 3):
+        list(feed.train_batches(epoch))
+    assert watch.made == 3 * each
+    feed.close()
+
+
+def test_a_fault_while_batches_are_made_reaches_the_caller(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(plan, batch):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(module, "with_images", fail)
+    feed = make_feed("stream", make_plan(whole(50)))
+    with pytest.raises(OSError, match="Input/output error"):
+        next(feed.train_batches(1))
+    with pytest.raises(OSError, match="Input/output error"):
+        next(feed.eval_batches())
+    feed.close()
+
+
+def test_closing_ends_the_threads() -> None:
+    before = threading.active_count()
+    feed = make_feed("stream", make_plan(whole(400), steps_per_dispatch=1))
+    next(feed.train_batches(1))
+    assert threading.active_count() > before
+    feed.close()
+    feed.close()  # a second time does no harm
+    deadline = time.monotonic() + 20
+    while threading.active_count() > before and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert threading.active_count() <= before
+    assert next(feed.train_batches(1)).position.shape == (3, 1, 8)  # and it can begin again
+    feed.close()
+
+
+def test_worker_processes_make_the_same_batches(tmp_path: Path) -> None:
+    if not flags.FLAGS.is_parsed():
+        flags.FLAGS.mark_as_parsed()
+    split = ragged(tmp_path, 30)
+    plan = make_plan(split, frames_of(split, resize=14, crop=11))
+    alone, helped = (StreamFeed(plan, epochs=2, workers=w) for w in (0, 2))
+    for epoch in (1, 2):
+        pairs = zip(alone.train_batches(epoch), helped.train_batches(epoch), strict=True)
+        for one, other in pairs:
+            np.testing.assert_array_equal(one.position, other.position)
+            np.testing.assert_array_equal(one.inputs.image, other.inputs.image)
+            np.testing.assert_array_equal(one.inputs.label, other.inputs.label)
+        del one, other
+    helped.close()
+    alone.close()
