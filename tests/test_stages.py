@@ -38,7 +38,7 @@ def test_pictures_are_shown_of_the_recorded_data_alone(
     changed = small.data.copy_and_resolve_references()
     changed.seed = 1
     other = data.load(changed)
-    monkeypatch.setattr(data, "load", lambda options: other)
+    monkeypatch.setattr(data, "load", lambda options, kept: other)
     run(small, trained, "report")
     assert (
         "no pictures of 'train': the data found is not what was recorded" in capsys.readouterr().out

@@ -48,7 +48,7 @@ def load(options: Any, kept: Path | None = None) -> dict[str, Split]:
     _check_left_out(splits, options.leave_out)
     return {
         name: replace(
-            sample(_without(split, options.leave_out), options[f"{name}_size"], options.seed),
+            _without(sample(split, options[f"{name}_size"], options.seed), options.leave_out),
             kept=kept,
         )
         for name, split in splits.items()
@@ -73,6 +73,8 @@ def _held_out(whole: Split, options: Any) -> dict[str, Split]:
 
 
 def _check_left_out(splits: dict[str, Split], ids: Any) -> None:
+    if not ids:
+        return
     known = set().union(*(split.id.tolist() for split in splits.values()))
     for example in ids:
         if example not in known:

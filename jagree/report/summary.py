@@ -25,6 +25,7 @@ def paragraphs(about: Mapping[str, Any], agreement: pd.DataFrame) -> list[str]:
         _what_was_run(about, agreement),
         *(_result(str(name), rows) for name, rows in agreement.groupby("split", sort=False)),
         *_left_out(about, agreement),
+        *_notes(about),
     ]
 
 
@@ -82,6 +83,15 @@ def _what_was_run(about: Mapping[str, Any], agreement: pd.DataFrame) -> str:
         + (f" ({enumeration(sizes)})" if sizes else "")
         + f" and recorded over {epochs}."
     )
+
+
+def _notes(about: Mapping[str, Any]) -> list[str]:
+    """What the sources said of their data, one sentence per split."""
+    return [
+        f"Of the {adjective(split)} data: {'; '.join(said['notes'])}."
+        for split, said in about.get("data", {}).items()
+        if isinstance(said, Mapping) and said.get("notes")
+    ]
 
 
 def _result(split: str, rows: pd.DataFrame) -> str:

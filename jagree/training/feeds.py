@@ -17,7 +17,7 @@ FEEDS = ("auto", "resident", "stream")
 
 _SHARE = 4  # a device gives at most a quarter of its memory to images
 _LONGEST = 2**31  # pixels that 32-bit positions reach
-_BYTES_PER_DISPATCH = 64_000_000  # of images that a stream sends at once, at least one step
+_BYTES_PER_DISPATCH = 64_000_000  # of images that a stream sends at once; at least one step
 
 
 def make_feeds(
@@ -32,11 +32,12 @@ def make_feeds(
     # convolutions by an order of magnitude (jax#12868). Large batches fill an accelerator, but
     # fall out of a CPU's caches (bench/convolution.py).
     steps, eval_batch_size = (1, 125) if backend == "cpu" else (100, 1_000)
-    steps = config.training.steps_per_dispatch or steps
     feeds: dict[str, Feed] = {}
     for name, split in splits.items():
-        if kind == "stream" and not config.training.steps_per_dispatch:
-            batch = config.members * config.batch_size * math.prod(frames[name].shape)
+        if kind == "stream":  # what is sent waits in memory several times over
+            image = math.prod(frames[name].shape)
+            eval_batch_size = max(1, min(eval_batch_size, _BYTES_PER_DISPATCH // image))
+            batch = config.members * config.batch_size * image
             steps = max(1, min(steps, _BYTES_PER_DISPATCH // batch))
         plan = BatchPlan(
             frames[name],
@@ -46,7 +47,7 @@ def make_feeds(
             seed=config.seed,
             batch_size=config.batch_size,
             eval_batch_size=config.training.eval_batch_size or eval_batch_size,
-            steps_per_dispatch=steps,
+            steps_per_dispatch=config.training.steps_per_dispatch or steps,
             random_crop=config.data.random_crop,
         )
         if kind == "resident":

@@ -80,16 +80,17 @@ def test_a_fault_while_batches_are_made_reaches_the_caller(
 
 
 def test_closing_ends_the_threads() -> None:
-    before = threading.active_count()
+    before = set(threading.enumerate())
     feed = make_feed("stream", make_plan(whole(400), steps_per_dispatch=1))
     next(feed.train_batches(1))
-    assert threading.active_count() > before
+    begun = set(threading.enumerate()) - before
+    assert begun
     feed.close()
     feed.close()  # a second time does no harm
     deadline = time.monotonic() + 20
-    while threading.active_count() > before and time.monotonic() < deadline:
+    while any(t.is_alive() for t in begun) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert threading.active_count() <= before
+    assert not any(t.is_alive() for t in begun)
     assert next(feed.train_batches(1)).position.shape == (3, 1, 8)  # and it can begin again
     feed.close()
 
