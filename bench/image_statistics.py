@@ -24,8 +24,8 @@ from absl import app, flags, logging
 from PIL import Image, ImageOps
 
 from jagree.configs import default
-from jagree.data import cifar10
 from jagree.data.files import ImageFiles
+from jagree.data.sources import cifar10
 from jagree.statistics import dct, entropy, pixels, segments
 
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "Times that each image is measured.", lower_bound=1)

@@ -9,7 +9,11 @@ from ml_collections import ConfigDict
 from jagree import registry
 from jagree.errors import UsageError
 
-RECORDING_MODES = ("epoch_end", "online")
+CHOICES = {
+    "recording.mode": ("epoch_end", "online"),
+    "training.engine": ("auto", "vmap", "loop"),
+    "training.feed": ("auto", "resident", "stream"),
+}
 
 # Fields that say how, not what: they may change between a run and its resumption.
 MAY_CHANGE = (
@@ -88,10 +92,9 @@ def check(config: ConfigDict) -> None:
     _check_data(config.data)
     if not 0 <= config.optimizer.momentum < 1:
         raise UsageError(f"optimizer.momentum must lie in [0, 1), not {config.optimizer.momentum}")
-    if config.recording.mode not in RECORDING_MODES:
-        raise UsageError(
-            f"unknown recording.mode '{config.recording.mode}'; known: {', '.join(RECORDING_MODES)}"
-        )
+    for field, known in CHOICES.items():
+        if fields[field] not in known:
+            raise UsageError(f"unknown {field} '{fields[field]}'; known: {', '.join(known)}")
     _check_name(config.name)
     _check_per_member(config)
     _check_leave_out(config.study.leave_out, config.members)

@@ -9,14 +9,14 @@ from jagree.errors import UsageError
 # kind -> name -> "module:attribute". Literal, so that listing the names imports nothing.
 TABLE: dict[str, dict[str, str]] = {
     "source": {
-        "controlled": "jagree.data.controlled:load",
-        "cifar10": "jagree.data.cifar10:load",
-        "voc": "jagree.data.voc:load",
-        "kth_tips2b": "jagree.data.kth_tips2b:load",
-        "imagenet": "jagree.data.imagenet:load",
-        "tfds": "jagree.data.tfds_any:load",
-        "hf": "jagree.data.hf:load",
-        "folder": "jagree.data.folder:load",
+        "controlled": "jagree.data.sources.controlled:load",
+        "cifar10": "jagree.data.sources.cifar10:load",
+        "voc": "jagree.data.sources.voc:load",
+        "kth_tips2b": "jagree.data.sources.kth_tips2b:load",
+        "imagenet": "jagree.data.sources.imagenet:load",
+        "tfds": "jagree.data.sources.tfds:load",
+        "hf": "jagree.data.sources.hf:load",
+        "folder": "jagree.data.sources.folder:load",
     },
     "network": {
         "lenet5": "jagree.networks.lenet5:LeNet5",

@@ -32,6 +32,17 @@ CASES = [
     ("statistics.workers", -1, "statistics.workers must be 0 or more"),
     ("statistics.edges.repeats", 0, "statistics.edges.repeats must be 1 or more"),
     ("statistics.edges.preset", "fast", "unknown edge preset 'fast'"),
+    ("training.engine", "pmap", "unknown training.engine 'pmap'; known: auto, vmap, loop"),
+    ("training.feed", "file", "unknown training.feed 'file'; known: auto, resident, stream"),
+    ("training.feed_workers", -1, "training.feed_workers must be 0 or more"),
+    ("task", "multilabel", "did you mean 'multi_label'"),
+    ("data.label_noise", 1.1, "is a probability, 0 to 1, not 1.1"),
+    ("data.label_noise", float("nan"), "is a probability, 0 to 1, not nan"),
+    ("per_member.label_noise", (0.0, 0.5, 1.0, 1.5, 0.0), "must hold probabilities, not"),
+    ("data.test_share", 1.0, r"must lie in \[0, 1\), not 1.0"),
+    ("data.resize", 5000, "data.resize must be at most 4096"),
+    ("data.crop", -1, "data.crop must be 0 or more"),
+    ("data.set", "mnist", "data.name is 'controlled', which is a single one"),
     ("training.checkpoint_every", 0, "training.checkpoint_every must be 1 or more"),
 ]
 
@@ -42,6 +53,25 @@ def test_a_wrong_value_is_named_with_its_remedy(field: str, value: object, messa
     config.update_from_flattened_dict({field: value})
     with pytest.raises(UsageError, match=message):
         rules.check(config)
+
+
+def test_a_crop_must_fit_the_resized_images() -> None:
+    config = default.get_config()
+    config.data.resize, config.data.crop = 224, 224
+    rules.check(config)
+    config.data.crop = 225
+    with pytest.raises(UsageError, match=r"data.crop=225 does not fit into images whose shorter"):
+        rules.check(config)
+
+
+def test_the_task_is_the_one_that_the_labels_ask_for() -> None:
+    config = default.get_config()
+    assert rules.task_name(config, multi_label=False) == "single_label"
+    assert rules.task_name(config, multi_label=True) == "multi_label"
+    config.task = "multi_label"
+    assert rules.task_name(config, multi_label=True) == "multi_label"
+    with pytest.raises(UsageError, match="has one class; set task=single_label, or auto"):
+        rules.task_name(config, multi_label=False)
 
 
 def test_the_default_config_is_valid() -> None:

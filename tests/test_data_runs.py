@@ -11,8 +11,8 @@ from ml_collections import ConfigDict
 
 from jagree import stages
 from jagree.configs import default
-from jagree.data.controlled import load as controlled
 from jagree.data.noise import with_label_noise
+from jagree.data.sources.controlled import load as controlled
 from jagree.errors import UsageError
 from jagree.record import correct, open_record
 

@@ -356,7 +356,7 @@ def test_other_data_under_the_same_config_is_refused(
     changed = small.data.copy_and_resolve_references()
     changed.seed = 1
     other = data.load(changed)
-    monkeypatch.setattr(data, "load", lambda options: other)
+    monkeypatch.setattr(data, "load", lambda options, kept: other)
     with pytest.raises(UsageError, match="the 'train' data differs from what"):
         run(small, tmp_path / "run")
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from jagree.errors import UsageError
 from jagree import pool
+from jagree.errors import UsageError
 from tests.conftest import REPOSITORY
 from tests.statistics import workers
 
@@ -61,7 +61,8 @@ import sys
 from jagree import pool
 from tests.statistics import workers
 if __name__ == "__main__":
-    list(pool.run(workers.sleep_beside, [(n, lambda: (sys.argv[1],)) for n in range(4)], 2, field='f'))
+    tasks = [(n, lambda: (sys.argv[1],)) for n in range(4)]
+    list(pool.run(workers.sleep_beside, tasks, 2, field="f"))
 """
 
 

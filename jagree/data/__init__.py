@@ -1,5 +1,6 @@
 """Data sources, NumPy at the border: ``load(config.data) -> {"train": Split, "test": Split}``."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ __all__ = ["Column", "Encoded", "Images", "Split", "cache_folder", "load", "name
 
 def name(options: Any) -> str:
     """What the data is called, as a title and in file names: the source's name, or "tfds-mnist"."""
-    return "-".join(filter(None, [options.name, options.set.replace("/", "-")]))
+    return "-".join(filter(None, [options.name, re.sub("[/:]", "-", options.set)]))
 
 
 def cache_folder(options: Any, run: str | Path) -> Path:

@@ -79,7 +79,8 @@ def _read(file: str | os.PathLike[str] | io.BytesIO, name: str) -> np.ndarray:
         ) from error
     except UnidentifiedImageError as error:
         raise UnidentifiedImageError(
-            f"'{name}' is no image that can be read; allowed are {', '.join(_FORMATS)}"
+            f"'{name}' is no image that can be read, or damaged at its beginning; allowed are "
+            f"{', '.join(_FORMATS)}"
         ) from error
     except OSError as error:
         if error.errno is not None:

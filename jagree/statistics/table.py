@@ -49,7 +49,7 @@ def table(
     --------
     >>> import tempfile
     >>> from jagree.configs import default
-    >>> from jagree.data.controlled import load
+    >>> from jagree.data.sources.controlled import load
     >>> config = default.get_config()
     >>> config.data.train_size = 4
     >>> config.statistics.names = ("entropy", "segments")

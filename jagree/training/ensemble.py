@@ -19,14 +19,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jagree.errors import UsageError
 from jagree.training.batches import Inputs
 from jagree.training.optimizers import Hyper
 from jagree.training.state import MemberState
 from jagree.training.steps import Learner, eval_step, train_step
 from jagree.training.tasks import Outcome
-
-ENGINES = ("auto", "vmap", "loop")
 
 
 class Trained(NamedTuple):
@@ -39,13 +36,8 @@ class Trained(NamedTuple):
 def choose_engine(name: str, backend: str) -> tuple[str, str]:
     """The engine to use and, in a clause for the user, why.
 
-    Raises
-    ------
-    UsageError
-        If `name` is none of `ENGINES`.
+    `name` is one of ``CHOICES["training.engine"]`` of `jagree.config`.
     """
-    if name not in ENGINES:
-        raise UsageError(f"unknown engine '{name}'; known: {', '.join(ENGINES)}")
     if name != "auto":
         return name, "as configured"
     if backend == "cpu":

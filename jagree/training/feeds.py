@@ -13,8 +13,6 @@ from jagree.errors import UsageError
 from jagree.training.feed import BatchPlan, Feed, ResidentFeed
 from jagree.training.stream import StreamFeed
 
-FEEDS = ("auto", "resident", "stream")
-
 _SHARE = 4  # a device gives at most a quarter of its memory to images
 _LONGEST = 2**31  # pixels that 32-bit positions reach
 _BYTES_PER_DISPATCH = 64_000_000  # of images that a stream sends at once; at least one step
@@ -34,9 +32,10 @@ def make_feeds(
     steps, eval_batch_size = (1, 125) if backend == "cpu" else (100, 1_000)
     feeds: dict[str, Feed] = {}
     for name, split in splits.items():
+        image = math.prod(frames[name].shape)
+        # The same with both feeds, for the size of a batch may decide the last bits of a result.
+        eval_batch_size = max(1, min(eval_batch_size, _BYTES_PER_DISPATCH // image))
         if kind == "stream":  # what is sent waits in memory several times over
-            image = math.prod(frames[name].shape)
-            eval_batch_size = max(1, min(eval_batch_size, _BYTES_PER_DISPATCH // image))
             batch = config.members * config.batch_size * image
             steps = max(1, min(steps, _BYTES_PER_DISPATCH // batch))
         plan = BatchPlan(
@@ -87,10 +86,8 @@ def choose_feed(name: str, frames: Mapping[str, Frames]) -> tuple[str, str]:
     Raises
     ------
     UsageError
-        If `name` is none of `FEEDS`, or "resident" and the images cannot be addressed.
+        If `name` is "resident" and the images cannot be addressed.
     """
-    if name not in FEEDS:
-        raise UsageError(f"unknown training.feed '{name}'; known: {', '.join(FEEDS)}")
     too_long = [s for s, f in frames.items() if f.crop and f.pixels >= _LONGEST]
     if name == "resident" and too_long:
         raise UsageError(

@@ -10,6 +10,10 @@ At most `AHEAD` dispatches wait for the device, and one more is in the making fo
 import contextlib
 import gc
 import math
+import multiprocessing
+import os
+import signal
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -74,8 +78,8 @@ class StreamFeed:
     epochs : int
         Of the run: where the stream ends.
     workers : int
-        Processes that cut training batches; 0: threads of this one, which suffice where copying is all there is to
-        do.
+        Processes that cut training batches; 0: threads of this one, which suffice where copying is
+        all there is to do.
     """
 
     data = Streamed()
@@ -126,8 +130,25 @@ class StreamFeed:
         if workers:
             _mark_flags_as_parsed()
             one = grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=1)
-            stream = stream.mp_prefetch(one)
+            stream = stream.mp_prefetch(one, worker_init_fn=_end_with_parent)
         return iter(stream)
+
+
+def _end_with_parent(worker: int, workers: int) -> None:
+    """Let a worker end with its parent, and by nothing else.
+
+    Left alone, it would wait for ever to hand on a batch to a parent that was killed, and Ctrl-C,
+    which the terminal sends to all processes, would make it print where it was.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def watch() -> None:
+        parent = multiprocessing.parent_process()
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _mark_flags_as_parsed() -> None:

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image, ImageSequence, UnidentifiedImageError
 
 from jagree.data.decode import read_image
-from jagree.data.files import ImageFiles
+from jagree.data.files import ImageFiles, check_names, content, listing, readable
 from jagree.errors import UsageError
 
 RNG = np.random.default_rng(0)
@@ -261,8 +261,8 @@ def test_what_is_missing_or_no_image_is_an_oserror_of_its_own_kind(tmp_path: Pat
         read_image(tmp_path / "none.png")
     with pytest.raises(IsADirectoryError):
         read_image(tmp_path)
-    for name, content in (("empty.png", b""), ("text.jpg", b"a picture of a cat\n" * 99)):
-        (tmp_path / name).write_bytes(content)
+    for name, bytes_ in (("empty.png", b""), ("text.jpg", b"a picture of a cat\n" * 99)):
+        (tmp_path / name).write_bytes(bytes_)
         with pytest.raises(UnidentifiedImageError, match=name):
             read_image(str(tmp_path / name))
 
@@ -384,7 +384,7 @@ def test_a_folder_that_cannot_be_read_is_not_left_out(
         return scan(path)
 
     monkeypatch.setattr(os, "scandir", refusing)
-    with pytest.raises(PermissionError, match="deep"):
+    with pytest.raises(UsageError, match=r"cannot look into '.*deep' \(Permission denied\)"):
         ImageFiles(folder)
 
 
@@ -406,6 +406,7 @@ def test_what_is_no_file_and_what_is_left_out(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         pixels.save(tmp_path / name)
     os.mkfifo(tmp_path / "pipe.png")  # reading it would wait for ever
+    (tmp_path / "piped.png").symlink_to(tmp_path / "pipe.png")
     (tmp_path / "lost.png").symlink_to(tmp_path / "nowhere.png")
     files = ImageFiles(tmp_path, leave_out=(tmp_path / "results",))
     assert files.id.tolist() == ["a.png", "deep/results/c.png", "lost.png"]
@@ -414,3 +415,68 @@ def test_what_is_no_file_and_what_is_left_out(tmp_path: Path) -> None:
         files.original(2)
     pixels.save(tmp_path / "nowhere.png")
     assert ImageFiles(tmp_path, leave_out=(tmp_path / "results",)).fingerprint != before
+
+
+def test_a_listing_is_that_of_a_slow_walk(folder: Path, tmp_path: Path) -> None:
+    (folder / "a/link").symlink_to(folder / "a/deep")
+    (folder / "a/link.png").symlink_to(folder / "b.png")
+    (folder / "a/text.png").symlink_to(tmp_path / "gone")
+    (folder / "a/text").symlink_to(folder / "notes.txt")
+    os.mkfifo(folder / "a/deep/pipe.JPG")
+    found = listing(folder)
+    visible = [
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    ]
+    folders = [name for name in visible if (folder / name).is_dir()]
+    links = [name for name in folders if (folder / name).is_symlink()]
+    assert sorted(found.folders) == sorted(set(folders) - set(links))
+    assert found.links == links == ["a/link"]
+    images = {*NAMES, "a/link.png", "a/text.png"}
+    assert sorted(found.images) == sorted(images)
+    assert sorted(found.others) == sorted(set(visible) - set(folders) - images)
+    assert sorted(found.others) == ["a/deep/pipe.JPG", "a/text", "notes.txt", "png"]
+
+
+def test_a_listing_leaves_out_folders_and_confines_links(folder: Path, tmp_path: Path) -> None:
+    left = listing(folder, {(folder / "a/deep").resolve()})
+    assert sorted(left.folders) == ["a", "folder.png"]
+    assert sorted(left.images) == sorted(set(NAMES) - {"a/deep/er/x.Tiff"})
+    (folder / "link.png").symlink_to(folder / "b.png")
+    assert "link.png" in listing(folder, confined_to=folder.resolve()).images
+    (tmp_path / "pictures2").mkdir()  # begins like the folder's name, but is not in it
+    (tmp_path / "pictures2/c.png").write_bytes(b"")
+    (folder / "out.png").symlink_to(tmp_path / "pictures2/c.png")
+    assert "out.png" in listing(folder).images
+    with pytest.raises(UsageError, match=r"out\.png' is a link that leads out of '.*pictures', to"):
+        listing(folder, confined_to=folder.resolve())
+
+
+def test_names_that_break_tables_are_refused_and_can_be_printed(folder: Path) -> None:
+    check_names(folder, ["a b", "\u00fc", "\u3000\u200d", "\\"])
+    for name in ("a\nb", "a\x7fb", "a\x85b", "\x1b[2J"):
+        with pytest.raises(UsageError, match="has a control character; rename the file"):
+            check_names(folder, ["a", name])
+        assert readable(name).isprintable()
+    assert readable("a\n\udcff\u00fc") == r"a\n\udcff" + "\u00fc"
+    (folder / "a\nb.png").write_bytes(b"")
+    with pytest.raises(UsageError, match=r"a\\nb\.png' has a control character"):
+        ImageFiles(folder)
+
+
+def test_the_content_of_a_file_is_all_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = RNG.bytes(3 * 2**20 + 1)
+    (tmp_path / "a").write_bytes(whole)
+    assert content(tmp_path / "a") == whole
+    assert content(str(tmp_path / "a")) == whole
+    for missing, error in ((tmp_path / "b", FileNotFoundError), (tmp_path, IsADirectoryError)):
+        with pytest.raises(error, match=str(missing)):
+            content(missing)
+    monkeypatch.setattr("jagree.data.files._LARGEST", len(whole))
+    assert content(tmp_path / "a") == whole
+    (tmp_path / "a").write_bytes(whole + b"0")
+    with pytest.raises(OSError, match="a' has 3,145,730 bytes; an image may have 3,145,729"):
+        content(tmp_path / "a")

@@ -92,7 +92,7 @@ def test_a_sample_is_drawn_by_id_and_nested() -> None:
     assert len(drawn[50]) == 50
     assert drawn[50] < drawn[120]
     assert set(sample(split, 50, 1).id.tolist()) != drawn[50]
-    assert not drawn[50] == set(split.id[:50].tolist())
+    assert drawn[50] != set(split.id[:50].tolist())
     # The examples that are left decide as before.
     without = split.take(np.flatnonzero(split.id != min(drawn[50])))
     assert len(drawn[50] - set(sample(without, 49, 0).id.tolist())) == 1

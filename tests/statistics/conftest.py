@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jagree.configs import default
-from jagree.data.cifar10 import load
+from jagree.data.sources.cifar10 import load
 
 
 @pytest.fixture(scope="session")

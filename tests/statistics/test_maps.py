@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from jagree.configs import default
-from jagree.data.controlled import load
+from jagree.data.sources.controlled import load
 from jagree.statistics.maps import maps_of
 from jagree.statistics.table import table
 

@@ -14,7 +14,7 @@ from ml_collections import ConfigDict
 
 from jagree import registry
 from jagree.configs import default
-from jagree.data.controlled import load
+from jagree.data.sources.controlled import load
 from jagree.data.split import Column, Split
 from jagree.errors import UsageError
 from jagree.statistics import dct, edges, entropy, inputs, parts, segments

@@ -1,5 +1,9 @@
 """What the stream feed does beside giving the same images as the resident one (test_feed.py)."""
 
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 import weakref
@@ -11,6 +15,8 @@ from absl import flags
 
 from jagree.training import stream as module
 from jagree.training.stream import AHEAD, StreamFeed
+from tests.conftest import REPOSITORY
+from tests.test_pool import alive, wait_for
 from tests.training.feeds import frames_of, make_feed, make_plan, ragged, whole
 
 
@@ -110,3 +116,43 @@ def test_worker_processes_make_the_same_batches(tmp_path: Path) -> None:
         del one, other
     helped.close()
     alone.close()
+
+
+STREAMER = """
+import multiprocessing, sys, time
+from pathlib import Path
+from absl import flags
+from tests.training.feeds import make_feed, make_plan, whole
+if __name__ == "__main__":
+    feed = make_feed("stream", make_plan(whole(400), steps_per_dispatch=1), workers=2)
+    batches = feed.train_batches(1)
+    for _ in range(3):
+        next(batches)
+    names = [str(child.pid) for child in multiprocessing.active_children()]
+    Path(sys.argv[1]).with_suffix(".part").write_text(" ".join(names))
+    Path(sys.argv[1]).with_suffix(".part").rename(sys.argv[1])
+    time.sleep(100)
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_workers_end_with_their_parent(how: signal.Signals, tmp_path: Path) -> None:
+    script, pids = tmp_path / "streamer.py", tmp_path / "pids"
+    script.write_text(STREAMER)
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    command = [sys.executable, str(script), str(pids)]
+    with subprocess.Popen(
+        command, env=environment, stderr=subprocess.PIPE, start_new_session=True
+    ) as parent:
+        wait_for(pids.exists)
+        children = [int(pid) for pid in pids.read_text().split()]
+        assert len(children) >= 2
+        assert all(alive(child) for child in children)
+        if how == signal.SIGINT:
+            os.killpg(parent.pid, how)  # as a terminal does
+        else:
+            parent.send_signal(how)
+        wait_for(lambda: not any(alive(child) for child in children), 30)
+        _, stderr = parent.communicate(timeout=30)
+    # Of an interrupt the parent alone tells.
+    assert stderr.count(b"\nKeyboardInterrupt") <= (how == signal.SIGINT)

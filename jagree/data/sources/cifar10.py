@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from scipy.special import entr
 
-from jagree.data.split import Column, Split, take_first
-from jagree.data.tfds_reader import read
+from jagree.data.split import Column, Split
+from jagree.data.tfds_reader import decoded, open_split
 from jagree.errors import UsageError
 
 
@@ -19,8 +19,8 @@ def load(split: str, options: Any) -> Split:
     split : {"train", "test"}
         50,000 and 10,000 images, 32x32.
     options : ConfigDict
-        ``config.data``: `dir` (TFDS folder, "" for TFDS's own default), `train_size`, `test_size`,
-        `cifar10h` (file of CIFAR-10H's probabilities, "" for none).
+        ``config.data``: `dir` (TFDS folder, "" for TFDS's own default), `cifar10h` (file of
+        CIFAR-10H's probabilities, "" for none).
 
     Returns
     -------
@@ -28,30 +28,32 @@ def load(split: str, options: Any) -> Split:
         Ids are TFDS's (``train_00000`` ...), whose order is that of the original files.
         With `cifar10h`, the test split has the metadata column ``human_entropy``.
     """
-    columns, class_names = read("cifar10", options.dir, split, ("id", "image", "label"))
-    ids = np.array([i.decode() for i in columns["id"]])
+    people = _people(Path(options.cifar10h)) if options.cifar10h and split == "test" else None
+    records = open_split("cifar10", options.dir, split)
+    name, label, image = [], [], np.empty((len(records), 32, 32, 3), np.uint8)
+    for i, row in enumerate(records.rows(("id", "label", "image"))):
+        name.append(row["id"].decode())
+        label.append(row["label"])
+        image[i] = decoded(row["image"], (32, 32), name[-1])
+    ids, labels = np.array(name), np.array(label, np.int32)
     order = np.argsort(ids)  # records come in the order of their key hashes
-    label = np.array(columns["label"], np.int32)[order]
     metadata = {}
-    if options.cifar10h and split == "test":
-        metadata["human_entropy"] = _human_entropy(Path(options.cifar10h), ids[order], label)
-    whole = Split(
+    if people is not None:
+        metadata["human_entropy"] = _human_entropy(
+            people, ids[order], labels[order], options.cifar10h
+        )
+    return Split(
         name=split,
         id=ids[order],
-        label=label,
-        image=np.stack(columns["image"])[order],
-        class_names=class_names,
+        label=labels[order],
+        image=image[order],
+        class_names=records.class_names("label"),
         metadata=metadata,
     )
-    return take_first(whole, options[f"{split}_size"])
 
 
-def _human_entropy(path: Path, ids: np.ndarray, label: np.ndarray) -> Column:
-    """Entropy of the labels that people gave (CIFAR-10H, Peterson et al. 2019).
-
-    The file has one row per test image in the official order, and an id ends in that very number:
-    rows are joined by it, never by the position in some listing.
-    """
+def _people(path: Path) -> np.ndarray:
+    """Probabilities of CIFAR-10H (Peterson et al. 2019), float64 [10000, 10]."""
     try:
         probability = np.asarray(np.load(path.expanduser(), allow_pickle=False), np.float64)
     except Exception as error:  # whatever another kind of file makes NumPy raise
@@ -69,6 +71,17 @@ def _human_entropy(path: Path, ids: np.ndarray, label: np.ndarray) -> Column:
             f"data.cifar10h: the rows of '{path}' must be probabilities, 0 or more and 1 in sum; "
             "cifar10h-probs.npy is the file that holds them"
         )
+    return probability
+
+
+def _human_entropy(
+    probability: np.ndarray, ids: np.ndarray, label: np.ndarray, path: str
+) -> Column:
+    """Entropy of the labels that people gave.
+
+    There is one row per test image in the official order, and an id ends in that very number: rows
+    are joined by it, never by the position in some listing.
+    """
     row = probability[[int(i.rsplit("_", 1)[1]) for i in ids]]
     agreeing = (row.argmax(1) == label).mean()
     if agreeing < 0.9:  # 0.992 in the official order, 0.1 by chance

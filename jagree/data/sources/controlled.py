@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from jagree import seeds
-from jagree.data.shapes import SHAPES, coverage
+from jagree.data.sources.shapes import SHAPES, coverage
 from jagree.data.split import Column, Split
 from jagree.errors import UsageError
 

@@ -1,0 +1,1 @@
+"""The registered data sources: ``load(split, options) -> Split`` each."""

@@ -1,0 +1,85 @@
+from typing import Any
+
+import numpy as np
+import pytest
+from ml_collections import ConfigDict
+
+from jagree.data.frames import Frames
+from jagree.errors import UsageError
+from jagree.training import feeds
+from jagree.training.feeds import bytes_on_device, choose_feed, common_shape, make_feeds
+from tests.training.feeds import frames_of, whole
+
+
+class Sized(Frames):
+    """Frames that only know their size."""
+
+    def __init__(self, pixels: int, crop: int) -> None:
+        self._said, self.crop = pixels, crop
+
+    @property
+    def pixels(self) -> int:
+        return self._said
+
+
+@pytest.fixture
+def memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feeds, "_memory", lambda: (80_000_000_000, "the device's memory"))
+
+
+def test_a_pixel_takes_three_bytes_whole_and_four_to_be_cropped() -> None:
+    assert bytes_on_device(Sized(1000, 0)) == 3000
+    assert bytes_on_device(Sized(1000, 8)) == 4000
+
+
+def test_what_fits_a_quarter_of_the_memory_is_resident(memory: None) -> None:
+    both = {"train": Sized(4_000_000_000, 0), "test": Sized(2_600_000_000, 0)}
+    assert choose_feed("auto", both) == (
+        "resident",
+        "19.8 GB of images fit in a quarter of the 80.0 GB of the device's memory",
+    )
+    both["test"] = Sized(2_700_000_000, 0)
+    assert choose_feed("auto", both) == (
+        "stream",
+        "20.1 GB of images are more than a quarter of the 80.0 GB of the device's memory",
+    )
+    assert choose_feed("auto", {"train": Sized(1000, 0)})[1].startswith("0.0 MB of images fit")
+
+
+def test_what_is_asked_for_is_taken_unless_it_cannot_be(memory: None) -> None:
+    small = {"train": Sized(1000, 8)}
+    assert choose_feed("stream", small) == ("stream", "as configured")
+    large = {"train": Sized(2**31, 8)}
+    with pytest.raises(UsageError, match=r"'train' has 2,147,483,648 pixels.*training.feed=stream"):
+        choose_feed("resident", large)
+    assert choose_feed("auto", large)[0] == "stream"
+    assert choose_feed("resident", {"train": Sized(2**31 - 1, 8)})[0] == "resident"
+
+
+def test_memory_is_known() -> None:
+    number, where = feeds._memory()
+    assert number > 100_000_000
+    assert where == "main memory"  # a CPU
+
+
+def test_splits_are_of_one_shape() -> None:
+    images = {"train": whole(5), "test": whole(4)}
+    frames = {name: frames_of(split) for name, split in images.items()}
+    assert common_shape(frames) == (2, 2, 3)
+    frames["test"] = Frames([np.zeros((12, 3), np.uint8)], [np.array([[3, 4]])], 0)
+    with pytest.raises(UsageError, match=r"2x2 in 'train', 3x4 in 'test'.*data.resize"):
+        common_shape(frames)
+
+
+def test_the_size_of_an_evaluation_is_the_same_with_both_feeds(small: ConfigDict) -> None:
+    split = whole(40)
+    image = np.zeros((40, 1500, 1500, 3), np.uint8)
+    splits: dict[str, Any] = {"train": type(split)(**{**vars(split), "image": image})}
+    frames = {"train": frames_of(splits["train"])}
+    small.training.eval_batch_size = 0
+    sizes = {
+        kind: {b.position.shape[1] for b in map(plan.eval_dispatch, range(len(plan.eval_slices)))}
+        for kind in ("resident", "stream")
+        for plan in [make_feeds(small, splits, frames, kind, "gpu")["train"].plan]
+    }
+    assert sizes["resident"] == sizes["stream"] == {64_000_000 // (1500 * 1500 * 3)}
