@@ -30,8 +30,6 @@ from typing import Any
 
 import jax
 import numpy as np
-import torch
-import torch.utils.data
 from absl import app, flags
 from ml_collections import ConfigDict
 from PIL import Image
@@ -48,6 +46,15 @@ from jagree.training.optimizers import Hyper
 from jagree.training.state import init_members
 from jagree.training.steps import Learner
 from jagree.training.stream import StreamFeed
+
+try:
+    import torch
+    import torch.utils.data
+
+    Dataset: Any = torch.utils.data.Dataset
+except ImportError:  # ours alone are then measured
+    torch = None
+    Dataset = object
 
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "Times that each is measured.")
 _IMAGES = flags.DEFINE_integer("images", 520, "Photographs in the split.")
@@ -104,7 +111,7 @@ def photographs(number: int) -> list[bytes]:
     return [found[i % len(found)] for i in range(number)]
 
 
-class Decoding(torch.utils.data.Dataset):
+class Decoding(Dataset):
     """What each member's own data set does: decode, resize, crop at random."""
 
     def __init__(self, content: list[bytes]) -> None:
@@ -113,7 +120,7 @@ class Decoding(torch.utils.data.Dataset):
     def __len__(self) -> int:
         return len(self.content)
 
-    def __getitem__(self, position: int) -> torch.Tensor:
+    def __getitem__(self, position: int) -> Any:
         with Image.open(io.BytesIO(self.content[position])) as file:
             image = file.convert("RGB")
         scale = RESIZE / min(image.size)
@@ -122,7 +129,7 @@ class Decoding(torch.utils.data.Dataset):
         return _cropped(array)
 
 
-class Cropping(torch.utils.data.Dataset):
+class Cropping(Dataset):
     """The same from our frames."""
 
     def __init__(self, frames: Frames) -> None:
@@ -131,11 +138,11 @@ class Cropping(torch.utils.data.Dataset):
     def __len__(self) -> int:
         return len(self.frames)
 
-    def __getitem__(self, position: int) -> torch.Tensor:
+    def __getitem__(self, position: int) -> Any:
         return _cropped(self.frames.image(position))
 
 
-def _cropped(array: np.ndarray) -> torch.Tensor:
+def _cropped(array: np.ndarray) -> Any:
     top = int(torch.randint(array.shape[0] - CROP + 1, ()))
     left = int(torch.randint(array.shape[1] - CROP + 1, ()))
     return torch.from_numpy(np.array(array[top : top + CROP, left : left + CROP]))
@@ -185,7 +192,16 @@ def plan_of(frames: Frames, steps_per_dispatch: int = 1) -> BatchPlan:
 
 def epochs_of(feed: Any) -> Callable[[], int]:
     """An epoch of a feed, its images brought to where the compiled step has them."""
-    fetch = jax.jit(jax.vmap(lambda data, inputs: data.fetch(inputs), in_axes=(None, 0)))
+    one = jax.jit(lambda data, inputs: data.fetch(inputs))
+    all_at_once = jax.jit(jax.vmap(lambda data, inputs: data.fetch(inputs), in_axes=(None, 0)))
+    in_turn = choose_engine("auto", jax.default_backend())[0] == "loop"
+
+    def fetched(inputs: Any) -> Any:
+        if not in_turn:
+            return all_at_once(feed.data, inputs)
+        members = range(_MEMBERS.value)
+        return [one(feed.data, jax.tree.map(lambda x, k=k: x[k], inputs)) for k in members]
+
     numbers = iter(range(1, 10_000))
 
     def epoch() -> int:
@@ -193,7 +209,7 @@ def epochs_of(feed: Any) -> Callable[[], int]:
         for batch in feed.train_batches(next(numbers)):
             if batch.inputs.image is None:
                 step = jax.tree.map(lambda x: x[:, 0], batch.inputs._replace(label=None))
-                jax.block_until_ready(fetch(feed.data, step))
+                jax.block_until_ready(fetched(step))
             else:
                 jax.block_until_ready(jax.device_put(batch.inputs.image))
             images += batch.position.size
@@ -264,8 +280,11 @@ def crops(kept: Path) -> None:
     made = sum(images for _, images, _ in told)
     print(f"images decoded in both calls together: {made} (once)")
     ours = "jagree stream, from frames"
-    ways = {ours: epochs_of(StreamFeed(plan_of(frames), epochs=10_000, workers=0))}
-    for workers in map(int, _WORKERS.value):
+    ways = {
+        ours: epochs_of(StreamFeed(plan_of(frames), epochs=10_000, workers=0)),
+        "jagree resident, cut on the device": epochs_of(ResidentFeed(plan_of(frames))),
+    }
+    for workers in map(int, _WORKERS.value if torch else ()):
         ways[f"PyTorch, decoding, {workers} workers a member"] = loaders(Decoding(content), workers)
         ways[f"PyTorch, our frames, {workers} workers a member"] = loaders(
             Cropping(frames), workers
@@ -289,8 +308,8 @@ def small_images() -> None:
         ours: epochs_of(ResidentFeed(plan_of(frames))),
         "jagree stream": epochs_of(StreamFeed(plan_of(frames), epochs=10_000, workers=0)),
     }
-    tensors = torch.utils.data.TensorDataset(torch.from_numpy(image))
-    for workers in map(int, _WORKERS.value):
+    for workers in map(int, _WORKERS.value if torch else ()):
+        tensors = torch.utils.data.TensorDataset(torch.from_numpy(image))
         ways[f"PyTorch, TensorDataset, {workers} workers a member"] = loaders(tensors, workers)
     show(f"32x32, K = {_MEMBERS.value}", rates(ways), ours)
     step_cost(frames)
@@ -340,7 +359,8 @@ def states_copy(states: list[Any]) -> list[Any]:
 def main(_: list[str]) -> None:
     """Measure and print."""
     device = jax.devices()[0].device_kind
-    print(f"{device}, {pool.cores()} cores; jax {jax.__version__}, torch {torch.__version__}")
+    other = f"torch {torch.__version__}" if torch else "no torch to compare with"
+    print(f"{device}, {pool.cores()} cores; jax {jax.__version__}, {other}")
     with tempfile.TemporaryDirectory() as folder:
         crops(Path(folder))
     small_images()
