@@ -187,6 +187,7 @@ def plan_of(frames: Frames, steps_per_dispatch: int = 1) -> BatchPlan:
         batch_size=_BATCH.value,
         eval_batch_size=125,
         steps_per_dispatch=steps_per_dispatch,
+        eval_steps_per_dispatch=steps_per_dispatch,
     )
 
 

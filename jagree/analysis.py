@@ -236,7 +236,12 @@ def _images(
             say(f"the report has no pictures: {error}")
     images: dict[str, data.Images] = {}
     for name, split in splits.items():
-        if split.fingerprint == record[name].attrs["fingerprint"]:
+        try:
+            same = split.fingerprint == record[name].attrs["fingerprint"]
+        except UsageError as error:
+            say(f"no pictures of '{name}': {error}")
+            continue
+        if same:
             images[name] = split.image
         else:
             say(f"no pictures of '{name}': the data found is not what was recorded")

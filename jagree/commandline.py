@@ -36,6 +36,8 @@ def config() -> ConfigDict | None:
 
 def _split_names(section: ConfigDict) -> None:
     for field, value in section.items():
+        if field == "leave_out":
+            continue  # names of examples, which may hold commas
         if isinstance(value, ConfigDict):
             _split_names(value)
         elif isinstance(value, tuple) and any(

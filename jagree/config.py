@@ -106,6 +106,11 @@ def _check_data(options: ConfigDict) -> None:
         raise UsageError(f"data.label_noise is a probability, 0 to 1, not {options.label_noise}")
     if not 0 <= options.test_share < 1:
         raise UsageError(f"data.test_share must lie in [0, 1), not {options.test_share}")
+    if options.test_share and options.test_split:
+        raise UsageError(
+            f"data.test_share={options.test_share} holds out a part of the train split, and "
+            f"data.test_split='{options.test_split}' names another; give one of them"
+        )
     for field in ("resize", "crop"):
         if options[field] > LARGEST:
             raise UsageError(f"data.{field} must be at most {LARGEST}, not {options[field]}")

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from jagree import data
 from jagree.data.split import Split
 from jagree.record.correctness import RULES
-from jagree.words import duration
+from jagree.words import counted, duration
 
 if TYPE_CHECKING:  # training is imported by main alone, and late
     from jagree.training.loop import Fields, Plan
@@ -77,7 +77,8 @@ class Console:
         todo = plan.last_epoch - plan.first_epoch + 1
         resumed = f" (epochs 1 to {plan.first_epoch - 1} are done)" if plan.first_epoch > 1 else ""
         say(
-            f"{todo} epochs of {plan.steps} steps, batch {config.batch_size}{resumed}\n"
+            f"{counted(todo, 'epoch')} of {counted(plan.steps, 'step')}, batch "
+            f"{config.batch_size}{resumed}\n"
             f"engine {plan.engine} on {plan.device}: {plan.reason}\n"
             f"feed {plan.feed}: {plan.feed_reason}\ncompiling ..."
         )

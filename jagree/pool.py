@@ -1,5 +1,6 @@
 """Work in several processes: the same function for many arguments, results as they come."""
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -61,7 +62,8 @@ def run(
         for task, arguments in tasks:
             if len(running) >= _AHEAD * workers:
                 yield from _finished(running)
-            running[executor.submit(function, *arguments())] = task
+            with _ctrl_c_waits():
+                running[executor.submit(function, *arguments())] = task
         while running:
             yield from _finished(running)
     except BrokenProcessPool as error:
@@ -76,6 +78,19 @@ def run(
         executor.shutdown(wait=True, cancel_futures=True)
         held.close()
         leash.close()
+
+
+@contextlib.contextmanager
+def _ctrl_c_waits() -> Iterator[None]:
+    """Hold Ctrl-C back while processes start, which inherit that and so never hear of it."""
+    if not hasattr(signal, "pthread_sigmask"):  # not on this system
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def cores() -> int:

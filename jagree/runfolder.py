@@ -79,9 +79,26 @@ class RunFolder:
         """Whether all planned epochs have been trained, recorded and saved."""
         return self.about.get("status") == "complete"
 
+    @property
+    def in_use(self) -> bool:
+        """Whether an epoch is recorded or saved (or there may be one, in a damaged record)."""
+        if any(self.checkpoints.glob("[0-9]*")):
+            return True
+        try:
+            root = json.loads((self.record / "zarr.json").read_text())
+            return bool(root["attributes"].get("epochs_committed", 0))
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except (OSError, ValueError, KeyError):
+            return True
+
     def check_config(self, config: Mapping[str, Any]) -> None:
-        """Raise a UsageError, naming the fields, if the folder belongs to another config."""
-        if not self.about:
+        """Raise a UsageError, naming the fields, if the folder belongs to another config.
+
+        It belongs to none before an epoch is recorded: who mends a config because images could not
+        be read, or because a network would not take them, need not choose another folder.
+        """
+        if not self.about or not self.in_use:
             return
         differing = differences(self.about["config"], config)
         if differing:
@@ -120,7 +137,7 @@ class RunFolder:
         except UsageError:
             self._lock.close()
             raise
-        self.about = {"name": config["name"], **self.about, "config": config}
+        self.about |= {"name": config["name"], "config": config}
         self.about.setdefault("status", "new")
         invocation = {"command": command, "started": _now(), "ended": None, "versions": versions()}
         self.about.setdefault("invocations", []).append(invocation)

@@ -1,6 +1,7 @@
 """The stages of a run, each starting from what the one before left in the run folder."""
 
 import errno
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -49,7 +50,7 @@ def run(config: ConfigDict, workdir: str | Path, stages: Sequence[str], command:
     folder.check_config(config.to_dict())
     splits: Mapping[str, Split] = {}
     if {"train", "statistics"} & set(stages):
-        splits = data.load(config.data, data.cache_folder(config.data, folder.path))
+        splits = data.load(config.data, _make_cache(config, folder))
     if "train" in stages:
         rules.check_against_data(config, len(splits["train"]))
         splits = with_noise(config, splits)
@@ -90,6 +91,18 @@ def with_noise(config: ConfigDict, splits: Mapping[str, Split]) -> dict[str, Spl
 
 def _store_folder(config: ConfigDict, folder: RunFolder) -> Path:
     return Path(config.statistics.dir or folder.path.absolute().parent / "statistics")
+
+
+def _make_cache(config: ConfigDict, folder: RunFolder) -> Path:
+    kept = data.cache_folder(config.data, folder.path)
+    try:
+        kept.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"cannot keep prepared images in '{kept}' ({error.strerror}); choose another folder by "
+            "--config.data.cache"
+        ) from error
+    return kept
 
 
 def _make_store(config: ConfigDict, folder: RunFolder) -> None:
@@ -143,6 +156,8 @@ def train(config: ConfigDict, splits: Mapping[str, Split], folder: RunFolder) ->
 
     name = rules.task_name(config, multi_label=splits["train"].multi_label)
     task = registry.load("task", name)
+    if folder.record.exists() and not folder.in_use:
+        shutil.rmtree(folder.record)  # of other data or another config, perhaps, and empty
     if not folder.record.exists() or is_debris(folder.record):
         Recorder.create(
             folder.record,
@@ -160,6 +175,7 @@ def train(config: ConfigDict, splits: Mapping[str, Split], folder: RunFolder) ->
         return
     folder.update(
         status="training",
+        correctness=task.correctness,
         epochs_planned=config.epochs,
         data={"name": data.name(config.data)}
         | {

@@ -40,6 +40,7 @@ CASES = [
     ("data.label_noise", float("nan"), "is a probability, 0 to 1, not nan"),
     ("per_member.label_noise", (0.0, 0.5, 1.0, 1.5, 0.0), "must hold probabilities, not"),
     ("data.test_share", 1.0, r"must lie in \[0, 1\), not 1.0"),
+    ("data.workers", -1, "data.workers must be 0 or more"),
     ("data.resize", 5000, "data.resize must be at most 4096"),
     ("data.crop", -1, "data.crop must be 0 or more"),
     ("data.set", "mnist", "data.name is 'controlled', which is a single one"),
@@ -61,6 +62,13 @@ def test_a_crop_must_fit_the_resized_images() -> None:
     rules.check(config)
     config.data.crop = 225
     with pytest.raises(UsageError, match=r"data.crop=225 does not fit into images whose shorter"):
+        rules.check(config)
+
+
+def test_a_test_split_and_a_held_out_share_exclude_each_other() -> None:
+    config = default.get_config()
+    config.data.test_split, config.data.test_share = "validation", 0.2
+    with pytest.raises(UsageError, match=r"data.test_split='validation' names another; give one"):
         rules.check(config)
 
 

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from ml_collections import ConfigDict
@@ -64,7 +65,9 @@ def test_several_classes_end_to_end_with_both_feeds(
     assert "sum_sq_other" not in train
     right = correct(train, -1)
     np.testing.assert_array_equal(right, train["margin"].values[-1] > 0)
-    assert (tmp_path / "stream" / "report.html").stat().st_size > 50_000  # with its pictures
+    report = (tmp_path / "stream" / "report.html").read_text()
+    assert len(report) > 50_000  # with its pictures
+    assert "An image may have any number of classes." in report
     table = xr.open_zarr(tmp_path / "stream/statistics.zarr", group="train", consolidated=False)
     assert table["search_difficulty"].attrs["units"] == "s"
     np.testing.assert_array_equal(table["id"].values, train["id"].values)
@@ -120,3 +123,49 @@ def test_run_json_says_what_a_person_should_know_of_the_data(
     assert about["data"]["test"]["notes"] == []
     report = (tmp_path / "run" / "report.html").read_text()
     assert f"Of the training data: {note}." in report
+
+
+def test_a_config_may_be_mended_until_an_epoch_is_recorded(
+    small: ConfigDict, tmp_path: Path
+) -> None:
+    small.data.crop = 16
+    with pytest.raises(UsageError, match="lenet5 takes images of 32x32 pixels or more"):
+        run(small, tmp_path / "run")
+    small.data.crop = 0
+    small.data.train_size = 150
+    record = run(small, tmp_path / "run")  # in the same folder, on other data
+    assert record["train"].sizes["example"] == 150
+    about = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert about["config"]["data"]["crop"] == 0
+    assert about["status"] == "complete"
+    small.data.train_size = 149
+    with pytest.raises(UsageError, match="belongs to a run with another config"):
+        run(small, tmp_path / "run")
+
+
+def test_a_folder_for_prepared_images_that_cannot_be_is_refused(
+    small: ConfigDict, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    small.data.cache = str(tmp_path / "file" / "cache")
+    with pytest.raises(UsageError, match=r"choose another folder by --config.data.cache"):
+        run(small, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_noise_and_several_classes_are_told(
+    small: ConfigDict, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small.data.label_noise, small.epochs = 0.5, 1
+    run(small, tmp_path / "noisy", "train,study,report")
+    assert "train: label noise 0.5: " in capsys.readouterr().out
+    report = (tmp_path / "noisy" / "report.html").read_text()
+    assert "Of the training data: label noise 0.5: " in report
+    assert ", labelled " in report
+    assert "any number of classes" not in report
+    table = pd.read_csv(tmp_path / "noisy" / "results" / "examples_train.csv")
+    true = controlled("train", small.data).label
+    np.testing.assert_array_equal(table["true_label"], true)
+    assert 0.3 < (table["label"] != true).mean() < 0.6
+    assert (table["label_name"] != table["true_label_name"]).mean() > 0.3
+    assert "true_label" not in pd.read_csv(tmp_path / "noisy" / "results" / "examples_test.csv")

@@ -47,6 +47,9 @@ def load(options: Any, kept: Path | None = None) -> dict[str, Split]:
     else:
         splits = {split: source(split, options) for split in ("train", "test")}
     _check_left_out(splits, options.leave_out)
+    for name, split in splits.items():
+        if not len(split):
+            raise UsageError(f"the split '{name}' of this data has no example; choose another")
     return {
         name: replace(
             _without(sample(split, options[f"{name}_size"], options.seed), options.leave_out),
@@ -60,9 +63,12 @@ def _held_out(whole: Split, options: Any) -> dict[str, Split]:
     """Part a split in two, each example on its own: no other file decides where it goes."""
     drawn = [seeds.uniform_of_example(options.seed, "held out", i) for i in whole.id.tolist()]
     held_out = np.array(drawn) < options.test_share
+    note = f"held out of the {counted(len(whole), 'training example')} (data.test_share)"
     splits = {
         "train": replace(whole.take(np.flatnonzero(~held_out)), name="train"),
-        "test": replace(whole.take(np.flatnonzero(held_out)), name="test"),
+        "test": replace(
+            whole.take(np.flatnonzero(held_out)), name="test", notes=(*whole.notes, note)
+        ),
     }
     for name, split in splits.items():
         if not len(split):
@@ -89,5 +95,7 @@ def _without(split: Split, ids: Any) -> Split:
     stay = ~np.isin(split.id, list(ids))
     if stay.all():
         return split
+    if not stay.any():
+        raise UsageError(f"data.leave_out leaves no example of '{split.name}'; leave one in")
     note = f"{counted(int((~stay).sum()), 'example')} left out, as data.leave_out says"
     return replace(split.take(np.flatnonzero(stay)), notes=(*split.notes, note))

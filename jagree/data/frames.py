@@ -4,11 +4,14 @@ Decoding a JPEG costs more than a training step of a small network, and K member
 their own order would decode K times. So encoded images are decoded and resized once, into files of
 pixels that are mapped into memory and shared by all members, epochs, runs and processes:
 
-KEPT/frames/train-3f2a7c0d9e8b1a45-256/00012.pixels.npy    uint8 [P, 3], images one after the other
-KEPT/frames/train-3f2a7c0d9e8b1a45-256/00012.sizes.npy     int32 [n, 2], their heights and widths
+KEPT/frames/v1-train-3f2a7c0d9e8b1a45-256-512/00012.pixels     uint8 [P, 3], images in a row
+KEPT/frames/v1-train-3f2a7c0d9e8b1a45-256-512/00012.sizes.npy  int32 [n, 2], heights and widths
 """
 
-from collections.abc import Callable, Iterator, Sequence
+import contextlib
+import shlex
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +19,15 @@ import numpy as np
 from PIL import Image
 
 from jagree import pool
-from jagree.data.images import Encoded, write_whole
+from jagree.data.images import Encoded, whole_file, write_whole
 from jagree.data.split import Split
 from jagree.errors import UsageError
 from jagree.words import counted
 
+VERSION = 1  # of what is in the files: raised when decoding, resizing or their form changes
 PER_SHARD = 512  # images in one file: 130 MB at 256 x 341 pixels
+MOST_SHARDS = 256  # then they grow: a mapped file counts as an open one, of which 1,024 are usual
+_OLD = 3600.0  # seconds after which a half-written file is nobody's any more
 
 
 class Frames:
@@ -52,17 +58,11 @@ class Frames:
         self._offset = np.cumsum([0, *(len(p) for p in self._pixels)])
 
     def __getstate__(self) -> dict[str, Any]:
-        shards = [p if isinstance(s, np.ndarray) else s for s, p in self._pairs()]
-        return {k: v for k, v in vars(self).items() if k not in ("_pixels", "_shards")} | {
-            "_shards": shards
-        }
+        return {k: v for k, v in vars(self).items() if k != "_pixels"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
         self._pixels = [_mapped(s) for s in self._shards]
-
-    def _pairs(self) -> Iterator[tuple[np.ndarray | Path, np.ndarray]]:
-        return zip(self._shards, self._pixels, strict=True)
 
     def __len__(self) -> int:
         return len(self.size)
@@ -145,7 +145,7 @@ class Frames:
 def _mapped(shard: np.ndarray | Path) -> np.ndarray:
     if isinstance(shard, np.ndarray):
         return shard
-    return np.load(shard, mmap_mode="r", allow_pickle=False)
+    return np.memmap(shard, np.uint8, "r").reshape(-1, 3)
 
 
 def prepare(
@@ -189,8 +189,11 @@ def _from_files(
     if split.kept is None:
         raise ValueError(f"split '{split.name}' has no folder (`kept`) for its frames")
     kind = options.resize or "original"
-    folder = split.kept / "frames" / f"{split.name}-{split.fingerprint[:16]}-{kind}"
-    shards = [slice(i, min(i + PER_SHARD, len(split))) for i in range(0, len(split), PER_SHARD)]
+    size = max(PER_SHARD, -(-len(split) // MOST_SHARDS))
+    name = f"v{VERSION}-{split.name}-{split.fingerprint[:16]}-{kind}-{size}"
+    folder = split.kept / "frames" / name
+    _sweep(folder)
+    shards = [slice(i, min(i + size, len(split))) for i in range(0, len(split), size)]
     stems = [str(folder / f"{i:05d}") for i in range(len(shards))]
     missing = [i for i, s in enumerate(shards) if not _is_whole(stems[i], s.stop - s.start)]
     if missing:
@@ -210,13 +213,21 @@ def _from_files(
     if failed:
         raise UsageError(_cannot_decode(split.name, failed))
     sizes = [np.load(f"{stem}.sizes.npy", allow_pickle=False) for stem in stems]
-    return Frames([Path(f"{stem}.pixels.npy") for stem in stems], sizes, options.crop)
+    return Frames([Path(f"{stem}.pixels") for stem in stems], sizes, options.crop)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what processes that were killed left half-written."""
+    for partial in folder.glob("*.partial"):
+        with contextlib.suppress(OSError):
+            if time.time() - partial.stat().st_mtime > _OLD:
+                partial.unlink()
 
 
 def _is_whole(stem: str, images: int) -> bool:
     """Whether a shard is there; its pixels are written last."""
     try:
-        pixels = _mapped(Path(f"{stem}.pixels.npy"))
+        pixels = _mapped(Path(f"{stem}.pixels"))
         sizes = np.load(f"{stem}.sizes.npy", allow_pickle=False)
     except (OSError, ValueError, EOFError):
         return False
@@ -227,18 +238,26 @@ def _write_shard(
     ids: Sequence[str], images: np.ndarray | Encoded, resize: int, stem: str
 ) -> dict[str, str]:
     """Decode, resize and store; ids of the images that cannot be decoded, with the reasons."""
-    frames, failed = [], {}
-    for example, i in zip(ids, range(len(images)), strict=True):
-        try:
-            frames.append(shorter_side(images[i], resize))
-        except (OSError, ValueError, MemoryError) as error:
-            failed[example] = str(error)
-    if not failed:
-        sizes = np.array([f.shape[:2] for f in frames], np.int32)
-        write_whole(Path(f"{stem}.sizes.npy"), sizes)
-        pixels = np.concatenate([f.reshape(-1, 3) for f in frames])
-        write_whole(Path(f"{stem}.pixels.npy"), pixels)
+    sizes: list[tuple[int, int]] = []
+    failed: dict[str, str] = {}
+    with contextlib.suppress(_CannotDecodeError), whole_file(Path(f"{stem}.pixels")) as file:
+        for i, example in enumerate(ids):
+            try:
+                frame = shorter_side(images[i], resize)
+            except (OSError, ValueError, MemoryError) as error:
+                failed[example] = str(error)
+                continue
+            sizes.append((frame.shape[0], frame.shape[1]))
+            if not failed:
+                file.write(np.ascontiguousarray(frame).data)
+        if failed:
+            raise _CannotDecodeError
+        write_whole(Path(f"{stem}.sizes.npy"), np.array(sizes, np.int32))
     return failed
+
+
+class _CannotDecodeError(Exception):
+    """Leaves a shard unwritten."""
 
 
 def shorter_side(image: np.ndarray, pixels: int) -> np.ndarray:
@@ -268,10 +287,13 @@ def shorter_side(image: np.ndarray, pixels: int) -> np.ndarray:
 def _cannot_decode(split: str, failed: dict[str, str]) -> str:
     named = "; ".join(f"'{example}' ({reason})" for example, reason in list(failed.items())[:5])
     more = f" and {len(failed) - 5:,} more" if len(failed) > 5 else ""
+    ids = (
+        repr(tuple(list(failed)[:5])).replace(",)", ")") if len(failed) > 1 else next(iter(failed))
+    )
+    rest = " and the ids of the others" if len(failed) > 5 else ""
     return (
         f"{counted(len(failed), 'image')} of '{split}' cannot be read: {named}{more}; repair them, "
-        f"or do without by --config.data.leave_out={','.join(list(failed)[:5])}"
-        f"{',...' if len(failed) > 5 else ''}"
+        f"or do without by --config.data.leave_out={shlex.quote(ids)}{rest}"
     )
 
 

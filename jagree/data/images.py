@@ -1,12 +1,13 @@
 """Images that are read when they are asked for, and what tells one image from another."""
 
 import concurrent.futures
+import contextlib
 import hashlib
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Self
+from typing import BinaryIO, Self
 
 import numpy as np
 
@@ -43,7 +44,7 @@ class Encoded(ABC):
     @property
     @abstractmethod
     def stamp(self) -> str:
-        """Other if a file has changed, as far as its name, size and time of change tell.
+        """Other if a file has changed, as far as its path, size, inode and times of change tell.
 
         Only to find again what was computed of the same files on the same machine.
         """
@@ -117,7 +118,8 @@ def digests(images: Images, kept: Path | None) -> np.ndarray:
     except (OSError, ValueError, EOFError):
         pass  # not there, or cut short by a full disk: computed again
     computed = _of_encoded(images)
-    write_whole(path, computed)
+    with contextlib.suppress(OSError):  # a full disk, say: then they are computed each time
+        write_whole(path, computed)
     return computed
 
 
@@ -143,14 +145,21 @@ def _stacked(found: list[bytes]) -> np.ndarray:
     return np.frombuffer(b"".join(found), np.uint8).reshape(-1, 32)
 
 
-def write_whole(path: Path, array: np.ndarray) -> None:
-    """Save an array so that the file is there whole or not at all."""
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """A file to write to, which is there whole at the end, or not at all if an error is raised."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial")
     try:
         with partial.open("wb") as file:
-            np.save(file, array, allow_pickle=False)
+            yield file
         partial.replace(path)
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+
+
+def write_whole(path: Path, array: np.ndarray) -> None:
+    """Save an array so that the file is there whole or not at all."""
+    with whole_file(path) as file:
+        np.save(file, array, allow_pickle=False)

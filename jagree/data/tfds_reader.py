@@ -98,6 +98,15 @@ class Records:
     def __len__(self) -> int:
         return sum(take for _, _, take in self._parts)
 
+    def shared(self, other: "Records") -> int:
+        """How many records are in both splits."""
+        return sum(
+            max(0, min(skip + take, skip_2 + take_2) - max(skip, skip_2))
+            for shard, skip, take in self._parts
+            for shard_2, skip_2, take_2 in other._parts
+            if shard.path == shard_2.path
+        )
+
     def rows(self, names: Sequence[str]) -> Iterator[dict[str, Any]]:
         """One record after the other: the named features as they are stored, nothing decoded.
 

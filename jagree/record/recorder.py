@@ -91,6 +91,13 @@ class Recorder:
         """
         if correctness not in RULES:
             raise ValueError(f"unknown correctness rule '{correctness}'; known: {sorted(RULES)}")
+        most = np.iinfo(np.int16).max
+        for name, examples in splits.items():
+            if len(examples.class_names) > most:
+                raise UsageError(
+                    f"'{name}' has {len(examples.class_names):,} classes, of which a record can "
+                    f"tell {most:,} apart; choose data with fewer"
+                )
         if Path(path).exists():
             if not is_debris(path):
                 raise UsageError(f"'{path}' exists already; nothing was changed")

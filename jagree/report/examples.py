@@ -73,7 +73,7 @@ def _gallery(split: str, examples: pd.DataFrame, images: Images | None, members:
 
     def shown(row: pd.Series, note: str) -> Shown:
         picture = "" if images is None else picture_uri(images[row["position"]])
-        return Shown(row["id"], row["label_name"], note, picture)
+        return Shown(row["id"], _label(row), note, picture)
 
     return Gallery(
         split=split,
@@ -89,6 +89,14 @@ def _gallery(split: str, examples: pd.DataFrame, images: Images | None, members:
     )
 
 
+def _label(row: pd.Series) -> str:
+    """What the example is called; under label noise also what it is."""
+    true = row.get("true_label_name", row["label_name"])
+    return (
+        row["label_name"] if true == row["label_name"] else f"{true}, labelled {row['label_name']}"
+    )
+
+
 def _instead(row: pd.Series, members: int) -> str:
     """What most members predict for an example that they never all got right."""
     votes = int(row["most_common_prediction_members"])
@@ -97,4 +105,6 @@ def _instead(row: pd.Series, members: int) -> str:
     share = f"{votes}{SPACE}of{SPACE}{members}"
     if row["most_common_prediction"] == row["label"]:
         return f"right in {share}"
+    if row["most_common_prediction_name"] == "(none)":
+        return f"no class predicted by {share}"
     return f"taken for {row['most_common_prediction_name']} by {share}"

@@ -25,6 +25,7 @@ def paragraphs(about: Mapping[str, Any], agreement: pd.DataFrame) -> list[str]:
         _what_was_run(about, agreement),
         *(_result(str(name), rows) for name, rows in agreement.groupby("split", sort=False)),
         *_left_out(about, agreement),
+        *_several_classes(about),
         *_notes(about),
     ]
 
@@ -83,6 +84,15 @@ def _what_was_run(about: Mapping[str, Any], agreement: pd.DataFrame) -> str:
         + (f" ({enumeration(sizes)})" if sizes else "")
         + f" and recorded over {epochs}."
     )
+
+
+def _several_classes(about: Mapping[str, Any]) -> list[str]:
+    if about.get("correctness") != "exact_match":
+        return []
+    return [
+        "An image may have any number of classes. A network is right about it where it predicts "
+        "exactly those: a class that is missing or too many makes it wrong."
+    ]
 
 
 def _notes(about: Mapping[str, Any]) -> list[str]:

@@ -77,7 +77,9 @@ def example_table(split: xr.Dataset, *, leave_out: Sequence[int] = ()) -> pd.Dat
     pandas.DataFrame
         ``id``;
         ``label``, ``label_name`` : the label trained on, or the original one where members were
-        trained on different labels;
+        trained on different labels (each is then right or wrong by its own);
+        ``true_label``, ``true_label_name`` : the original label, where all members were trained on
+        the same labels and some of these differ from it;
         ``agreed_for_good``, ``ever_agreed``, ``accessibility`` : see
         `jagree.study.order.LearningOrder`;
         ``most_common_prediction``, ``most_common_prediction_name``,
@@ -104,11 +106,17 @@ def example_table(split: xr.Dataset, *, leave_out: Sequence[int] = ()) -> pd.Dat
     # Members that were trained on different labels have only the original one in common.
     label = split["true_label" if "member" in split["label"].dims else "label"].values
     common, members = most_common_prediction(split["prediction"].isel(epoch=-1).values)
+    true = split["true_label"].values
     return pd.DataFrame(
         {
             "id": split["id"].values.astype(object),
             "label": _indices(label),
             "label_name": _names(label, names),
+            **(
+                {}
+                if np.array_equal(label, true)
+                else {"true_label": _indices(true), "true_label_name": _names(true, names)}
+            ),
             "agreed_for_good": order.agreed_for_good,
             "ever_agreed": order.ever_agreed,
             "accessibility": order.accessibility,

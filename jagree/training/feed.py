@@ -12,6 +12,7 @@ Axis letters: K members, S steps of one dispatch, B batch, N examples.
 
 import functools
 import itertools
+import threading
 from collections.abc import Iterator
 from typing import Any, NamedTuple, Protocol
 
@@ -99,8 +100,8 @@ class BatchPlan:
     by_member : bool
         Whether it is the latter.
     members, seed, batch_size : int
-    eval_batch_size, steps_per_dispatch : int
-        Only matters of speed.
+    eval_batch_size, steps_per_dispatch, eval_steps_per_dispatch : int
+        Only matters of speed and memory.
     random_crop : bool
         Whether training crops at random; else in the centre, as evaluation does.
     """
@@ -115,6 +116,7 @@ class BatchPlan:
         batch_size: int,
         eval_batch_size: int,
         steps_per_dispatch: int,
+        eval_steps_per_dispatch: int,
         by_member: bool = False,
         random_crop: bool = True,
     ) -> None:
@@ -123,6 +125,9 @@ class BatchPlan:
         self._label, self._by_member = label, by_member
         self._seed, self._batch_size, self._longest = seed, batch_size, steps_per_dispatch
         self._eval_batch_size = min(eval_batch_size, self.size)
+        self._longest_eval = eval_steps_per_dispatch
+        self._centre = frames.centre if frames.crop else None
+        self._lock = threading.Lock()
         self._random = random_crop and frames.crop > 0
         self._drawn: dict[int, tuple[np.ndarray, np.ndarray | None]] = {}
 
@@ -147,7 +152,7 @@ class BatchPlan:
     def eval_slices(self) -> list[slice]:
         """Of each dispatch of an evaluation: which batches."""
         batches = -(-self.size // self._eval_batch_size)
-        ends = np.cumsum([0, *chunk_lengths(batches, self._longest)]).tolist()
+        ends = np.cumsum([0, *chunk_lengths(batches, self._longest_eval)]).tolist()
         return [slice(a, b) for a, b in itertools.pairwise(ends)]
 
     def train_dispatch(self, epoch: int, number: int) -> Batch:
@@ -176,7 +181,7 @@ class BatchPlan:
         of_all = np.broadcast_to(index, (self.members, *index.shape))
         inputs = Inputs(
             position=index,
-            corner=self.frames.centre[index] if self.frames.crop else None,
+            corner=None if self._centre is None else self._centre[index],
             image=None,
             label=self._labels(of_all.reshape(self.members, -1)).reshape(
                 *of_all.shape, *self._label.shape[self._by_member + 1 :]
@@ -185,16 +190,19 @@ class BatchPlan:
         return Batch(np.where(mask, index, -1), inputs)
 
     def __getstate__(self) -> dict[str, Any]:
-        return vars(self) | {"_drawn": {}}
+        return {k: v for k, v in vars(self).items() if k != "_lock"} | {"_drawn": {}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._lock = threading.Lock()
 
     def _epoch(self, epoch: int) -> tuple[np.ndarray, np.ndarray | None]:
         """What was drawn for an epoch; kept for this epoch and the one before."""
-        found = self._drawn.get(epoch)
-        if found is None:
-            found = self._draw(epoch)
-            before = {e: d for e, d in self._drawn.items() if e == epoch - 1}
-            self._drawn = before | {epoch: found}  # one assignment: threads may ask at once
-        return found
+        with self._lock:  # several threads make dispatches
+            if epoch not in self._drawn:
+                before = {e: d for e, d in self._drawn.items() if e == epoch - 1}
+                self._drawn = before | {epoch: self._draw(epoch)}
+            return self._drawn[epoch]
 
     def _draw(self, epoch: int) -> tuple[np.ndarray, np.ndarray | None]:
         """Orders [K, N] and, where crops are cut, the corners [K, N, 2] or [N, 2] of an epoch."""
@@ -203,7 +211,7 @@ class BatchPlan:
         if not self.frames.crop:
             return order, None
         if not self._random:
-            return order, self.frames.centre
+            return order, self._centre
         return order, np.stack([random_corners(self.frames.room, **name) for name in names])
 
     def _corners(self, corner: np.ndarray, index: np.ndarray) -> np.ndarray:

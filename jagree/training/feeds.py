@@ -37,7 +37,10 @@ def make_feeds(
         eval_batch_size = max(1, min(eval_batch_size, _BYTES_PER_DISPATCH // image))
         if kind == "stream":  # what is sent waits in memory several times over
             batch = config.members * config.batch_size * image
+            eval_steps = max(1, min(steps, _BYTES_PER_DISPATCH // (eval_batch_size * image)))
             steps = max(1, min(steps, _BYTES_PER_DISPATCH // batch))
+        else:
+            eval_steps = steps
         plan = BatchPlan(
             frames[name],
             split.label,
@@ -47,6 +50,7 @@ def make_feeds(
             batch_size=config.batch_size,
             eval_batch_size=config.training.eval_batch_size or eval_batch_size,
             steps_per_dispatch=config.training.steps_per_dispatch or steps,
+            eval_steps_per_dispatch=config.training.steps_per_dispatch or eval_steps,
             random_crop=config.data.random_crop,
         )
         if kind == "resident":

@@ -4,7 +4,8 @@ A stream is the run's dispatches one after the other, numbered through all epoch
 iterator (and its worker processes, if any) serves the whole run and can begin at any of them. What
 a dispatch holds depends on its number alone; grain only decides when and by whom it is made.
 
-At most `AHEAD` dispatches wait for the device, and one more is in the making for each thread.
+By threads, at most `AHEAD` dispatches wait or are in the making. By processes it is more: some
+four for each, in shared memory.
 """
 
 import contextlib
@@ -19,12 +20,11 @@ from typing import Any
 
 import numpy as np
 
-from jagree import pool
+from jagree.errors import UsageError
 from jagree.training.batches import Streamed
 from jagree.training.feed import Batch, BatchPlan, first_dispatch
 
-AHEAD = 2  # dispatches that wait, of each stream
-_THREADS = 4  # more only wait for the memory
+AHEAD = 2  # dispatches made before they are asked for, and threads that make them
 
 
 class _Train:
@@ -103,7 +103,15 @@ class StreamFeed:
         stream = self._train[1]
         for done in range(number, epoch * each):
             self._train = done + 1, stream
-            yield next(stream)
+            try:
+                yield next(stream)
+            except RuntimeError as error:
+                if not self._workers:
+                    raise
+                raise UsageError(
+                    "a process that cuts batches was killed, for want of memory perhaps; the same "
+                    "command goes on (config.training.feed_workers=0 takes the least memory)"
+                ) from error
 
     def eval_batches(self) -> Iterator[Batch]:
         """Dispatches covering the split once, in order."""
@@ -124,8 +132,8 @@ class StreamFeed:
     def _stream(self, make: Any, start: int, stop: int, workers: int) -> Any:
         import grain
 
-        threads = min(_THREADS, pool.cores())
-        options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=AHEAD)
+        ahead = 1 if workers else AHEAD  # of each worker
+        options = grain.ReadOptions(num_threads=ahead, prefetch_buffer_size=ahead)
         stream = grain.MapDataset.range(start, stop).map(make).to_iter_dataset(options)
         if workers:
             _mark_flags_as_parsed()

@@ -1,9 +1,12 @@
+import io
+import os
 import pickle
 from pathlib import Path
 
 import numpy as np
 import pytest
 from ml_collections import ConfigDict
+from PIL import Image
 
 from jagree.data import frames as module
 from jagree.data.frames import Frames, prepare, shorter_side
@@ -29,8 +32,6 @@ def options(resize: int = 0, crop: int = 0) -> ConfigDict:
 
 
 def expected(image: np.ndarray, resize: int) -> np.ndarray:
-    from PIL import Image
-
     h, w = image.shape[:2]
     size = (resize, h * resize // w) if w < h else (w * resize // h, resize)
     return np.array(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
@@ -58,8 +59,8 @@ def test_encoded_images_are_decoded_and_resized_once(
     # Once: first none is found, then they come shard by shard, and the second call tells nothing.
     assert told[0] == ("train", 0, 10)
     assert sorted(images for _, images, _ in told[1:]) == [2, 4, 4]
-    files = {p.name for p in tmp_path.rglob("*.npy") if "frames" in p.parts}
-    assert files == {f"0000{i}.{kind}.npy" for i in range(3) for kind in ("pixels", "sizes")}
+    files = {p.name for p in tmp_path.rglob("*") if p.is_file() and "frames" in p.parts}
+    assert files == {f"0000{i}.{kind}" for i in range(3) for kind in ("pixels", "sizes.npy")}
 
 
 def test_a_cut_or_missing_shard_is_made_again_and_no_other(
@@ -67,16 +68,16 @@ def test_a_cut_or_missing_shard_is_made_again_and_no_other(
 ) -> None:
     split = make(Drawn.random(10, seed=0), tmp_path)
     whole = prepare(split, options(15, 13)).packed()
-    pixels = {p.name: p for p in tmp_path.rglob("*.pixels.npy")}
-    pixels["00000.pixels.npy"].unlink()
-    content = pixels["00001.pixels.npy"].read_bytes()
-    pixels["00001.pixels.npy"].write_bytes(content[:-100])
-    kept = pixels["00002.pixels.npy"].stat().st_mtime_ns
+    pixels = {p.name: p for p in tmp_path.rglob("*.pixels")}
+    pixels["00000.pixels"].unlink()
+    content = pixels["00001.pixels"].read_bytes()
+    pixels["00001.pixels"].write_bytes(content[:-100])
+    kept = pixels["00002.pixels"].stat().st_mtime_ns
     told: list[tuple] = []
     again = prepare(split, options(15, 13), advance=lambda *what: told.append(what))
     np.testing.assert_array_equal(again.packed(), whole)
     assert told == [("train", 2, 10), ("train", 4, 10), ("train", 4, 10)]
-    assert pixels["00002.pixels.npy"].stat().st_mtime_ns == kept
+    assert pixels["00002.pixels"].stat().st_mtime_ns == kept
 
 
 def test_other_data_and_another_size_have_frames_of_their_own(tmp_path: Path) -> None:
@@ -158,11 +159,11 @@ def test_images_that_cannot_be_read_are_all_named(small_shards: None, tmp_path: 
     with pytest.raises(
         UsageError,
         match=r"2 images of 'train' cannot be read: '002' \('drawn 2' is damaged.*'007'.*"
-        r"--config.data.leave_out=002,007$",
+        r"--config.data.leave_out='\('\"'\"'002'\"'\"', '\"'\"'007'\"'\"'\)'$",
     ):
         prepare(split, options(15))
-    # What could be decoded is kept, and the good shards are not made again.
-    assert [p.name for p in tmp_path.rglob("*.pixels.npy")] == ["00002.pixels.npy"]
+    # What could be decoded is kept, for when the others can be read.
+    assert [p.name for p in tmp_path.rglob("*.pixels")] == ["00002.pixels"]
     good = np.setdiff1d(np.arange(10), [2, 7])
     assert len(prepare(split.take(good), options(15, 15))) == 8
 
@@ -178,3 +179,64 @@ def test_images_that_do_not_fit_are_named(tmp_path: Path) -> None:
         UsageError, match=r"1 image of 'train' cannot be cropped to 6 pixels, '002' of 5x9"
     ):
         prepare(split, options(crop=6))
+
+
+def test_pixels_that_are_too_few_are_made_again(small_shards: None, tmp_path: Path) -> None:
+    split = make(Drawn.random(4, seed=0), tmp_path)
+    whole = prepare(split, options(15, 13)).packed()
+    (file,) = tmp_path.rglob("*.pixels")
+    file.write_bytes(file.read_bytes()[:-3])  # a pixel less
+    np.testing.assert_array_equal(prepare(split, options(15, 13)).packed(), whole)
+
+
+def test_another_way_of_cutting_files_has_a_folder_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = Drawn.random(12, seed=0)
+    for size in (8, 4):
+        monkeypatch.setattr(module, "PER_SHARD", size)
+        frames = prepare(make(drawn, tmp_path), options(0, 12))
+        for i in range(12):
+            np.testing.assert_array_equal(frames.image(i), drawn[i])
+
+
+def test_there_are_never_too_many_files_to_map(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PER_SHARD", 2)
+    monkeypatch.setattr(module, "MOST_SHARDS", 3)
+    drawn = Drawn.random(10, seed=0)
+    frames = prepare(make(drawn, tmp_path), options(0, 12))
+    assert len(list(tmp_path.rglob("*.pixels"))) == 3
+    for i in range(10):
+        np.testing.assert_array_equal(frames.image(i), drawn[i])
+
+
+def test_whole_images_are_copied_from_several_files(small_shards: None, tmp_path: Path) -> None:
+    images = [picture(6, 5, i) for i in range(11)]
+    frames = prepare(make(Drawn(tuple(map(encode, images))), tmp_path), options())
+    positions = np.array([10, 0, 5, 3, 4, 10])
+    out = np.empty((6, 6, 5, 3), np.uint8)
+    frames.cut(positions, np.zeros((6, 2), int), out)
+    np.testing.assert_array_equal(out, np.stack(images)[positions])
+
+
+def test_an_image_of_an_unknown_kind_is_named_too(tmp_path: Path) -> None:
+    floats = io.BytesIO()
+    Image.fromarray(np.zeros((9, 9), np.float32)).save(floats, "TIFF")
+    split = make(Drawn((encode(picture(9, 9, 0)), floats.getvalue())), tmp_path)
+    with pytest.raises(UsageError, match=r"cannot be read: '001' .*leave_out=001$"):
+        prepare(split, options())
+
+
+def test_what_killed_processes_left_is_removed_in_time(tmp_path: Path) -> None:
+    split = make(Drawn.random(4, seed=0), tmp_path)
+    prepare(split, options(15, 13))
+    (folder,) = (tmp_path / "frames").iterdir()
+    old, new = folder / "00000.pixels.a.partial", folder / "00000.pixels.b.partial"
+    for debris in (old, new):
+        debris.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    prepare(split, options(15, 13))
+    assert not old.exists()
+    assert new.exists()

@@ -85,3 +85,22 @@ def test_a_file_is_written_whole_or_not_at_all(
         write_whole(path, np.arange(5))
     assert [p.name for p in path.parent.iterdir()] == ["b.npy"]
     np.testing.assert_array_equal(np.load(path), np.arange(3))
+
+
+def test_many_digests_are_computed_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_AT_ONCE", 3)
+    drawn = Drawn.random(10, seed=0)
+    assert [bytes(d) for d in digests(drawn, None)] == [pixel_digest(i) for i in drawn]
+
+
+def test_digests_of_another_number_are_computed_again(tmp_path: Path) -> None:
+    drawn = Drawn.random(5, seed=0)
+    expected = digests(drawn, tmp_path)
+    (file,) = (tmp_path / "digests").iterdir()
+    np.save(file, expected[:4])
+    np.testing.assert_array_equal(digests(drawn, tmp_path), expected)
+
+
+def test_digests_need_not_be_kept(tmp_path: Path) -> None:
+    (tmp_path / "digests").write_text("a file where the folder should be")
+    assert len(digests(Drawn.random(5, seed=0), tmp_path)) == 5

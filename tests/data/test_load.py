@@ -1,5 +1,6 @@
 """What `jagree.data.load` does with whatever a source gives."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from jagree.data.split import Split
 from jagree.errors import UsageError
 
 N = {"train": 400, "test": 90}
+HELD_OUT = ["train/0033", "train/0117", "train/0131", "train/0200", "train/0352"]
 
 
 def toy(split: str, options: Any) -> Split:
@@ -94,3 +96,37 @@ def test_what_the_data_is_called() -> None:
     assert data.name(options) == "controlled"
     options.name, options.set = "hf", "uoft-cs/cifar10"
     assert data.name(options) == "hf-uoft-cs-cifar10"
+
+
+def test_what_is_held_out_stays_what_it_was(options: ConfigDict) -> None:
+    options.test_share = 0.02
+    splits = data.load(options)
+    assert splits["test"].id.tolist() == HELD_OUT
+    assert splits["test"].notes == (
+        "made up",
+        "held out of the 400 training examples (data.test_share)",
+    )
+
+
+def test_no_example_left_is_an_error(options: ConfigDict, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(N, "test", 2)
+    options.leave_out = ("test/0000", "test/0001")
+    with pytest.raises(UsageError, match=r"data.leave_out leaves no example of 'test'"):
+        data.load(options)
+    monkeypatch.setitem(N, "test", 0)
+    options.leave_out = ()
+    with pytest.raises(UsageError, match="the split 'test' of this data has no example"):
+        data.load(options)
+
+
+def test_an_example_is_left_out_of_the_sample(options: ConfigDict) -> None:
+    options.train_size = 50
+    sampled = data.load(options)["train"].id
+    options.leave_out = (str(sampled[7]),)
+    np.testing.assert_array_equal(data.load(options)["train"].id, np.delete(sampled, 7))
+
+
+def test_the_folder_for_what_is_kept_reaches_the_splits(
+    options: ConfigDict, tmp_path: Path
+) -> None:
+    assert {s.kept for s in data.load(options, tmp_path).values()} == {tmp_path}

@@ -8,6 +8,7 @@ from jagree.data.split import Split
 from jagree.errors import UsageError
 
 N, CLASSES = 4_000, 5
+NOISY = [3, 1, 2, 3, 4, 0, 1, 2, 0, 4, 0, 0, 4, 3, 2, 3, 0, 2, 3, 1]
 
 
 def make(n: int = N) -> Split:
@@ -63,3 +64,18 @@ def test_no_noise_changes_nothing_and_several_classes_have_none() -> None:
     several = dataclasses.replace(split, label=np.zeros((4, 5), bool), true_label=None)
     with pytest.raises(UsageError, match=r"any number of classes; set data.label_noise=0"):
         with_label_noise(several, [0.1], seed=0)
+
+
+def test_the_noise_stays_what_it_was() -> None:
+    """Who is replaced and by what are drawn apart; pinned, so that no change goes unseen."""
+    label = with_label_noise(make(20), [0.5], seed=0).label
+    assert label.tolist() == NOISY
+
+
+def test_the_noise_is_counted_in_a_note() -> None:
+    split = make()
+    noisy = with_label_noise(split, [0.5, 0.5], seed=0)
+    wrong = f"{(noisy.label != split.label).sum():,}"
+    assert noisy.notes == (f"label noise 0.5: {wrong} of 4,000 labels are wrong",)
+    (note,) = with_label_noise(split, [0, 0.5, 1], seed=0).notes
+    assert note.startswith(f"label noise member by member 0, 0.5, 1: 0, {wrong}, 3,")

@@ -125,3 +125,11 @@ def test_encoded_images_have_the_fingerprint_of_their_pixels(tmp_path: Path) -> 
     np.testing.assert_array_equal(
         encoded.take(np.array([3, 1])[::-1]).originals(np.array([1]))[0], split.image[3]
     )
+
+
+def test_labels_beyond_a_byte_are_told_apart() -> None:
+    names = tuple(map(str, range(300)))
+    one, other = (
+        make(label=np.array([0, 0, 0, last], np.int32), class_names=names) for last in (1, 257)
+    )
+    assert one.fingerprint != other.fingerprint

@@ -314,3 +314,14 @@ def test_other_data_is_refused(recorder: Recorder) -> None:
     other = {**splits, "test": dataclasses.replace(splits["test"], image=changed)}
     with pytest.raises(UsageError, match="the 'test' data differs from what"):
         recorder.check_same_data(other)
+
+
+def test_more_classes_than_can_be_told_apart_are_refused(tmp_path: Path) -> None:
+    splits = make_splits()
+    many = tuple(map(str, range(32_768)))
+    large = {name: dataclasses.replace(s, class_names=many) for name, s in splits.items()}
+    options = {"networks": ["a"], "seed": 0, "correctness": "single_label", "data": "toy"}
+    recording = dict.fromkeys(splits, "epoch_end")
+    with pytest.raises(UsageError, match="32,768 classes, of which a record can tell 32,767"):
+        Recorder.create(tmp_path / "r.zarr", large, recording=recording, **options)
+    assert not (tmp_path / "r.zarr").exists()

@@ -18,7 +18,7 @@ def whole(n: int = 50) -> Split:
     rng = np.random.default_rng(0)
     return Split(
         name="train",
-        id=np.array([f"{i:03d}" for i in range(n)]),
+        id=np.array([f"{i:05d}" for i in range(n)]),
         label=np.arange(n, dtype=np.int32) % 7,
         image=rng.integers(0, 255, (n, 2, 2, 3), np.uint8),
         class_names=tuple("abcdefg"),
@@ -29,7 +29,7 @@ def ragged(folder: Path, n: int = 50) -> Split:
     """Encoded images of different sizes, 12 to 19 pixels a side."""
     return Split(
         name="train",
-        id=np.array([f"{i:03d}" for i in range(n)]),
+        id=np.array([f"{i:05d}" for i in range(n)]),
         label=np.arange(n, dtype=np.int32) % 7,
         image=Drawn.random(n, seed=0),
         class_names=tuple("abcdefg"),
@@ -48,6 +48,7 @@ def make_plan(split: Split, frames: Frames | None = None, **changes: Any) -> Bat
         "batch_size": 8,
         "eval_batch_size": 16,
         "steps_per_dispatch": 4,
+        "eval_steps_per_dispatch": 4,
         "by_member": split.by_member,
     }
     return BatchPlan(frames or frames_of(split), split.label, **{**options, **changes})

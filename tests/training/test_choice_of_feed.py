@@ -83,3 +83,43 @@ def test_the_size_of_an_evaluation_is_the_same_with_both_feeds(small: ConfigDict
         for plan in [make_feeds(small, splits, frames, kind, "gpu")["train"].plan]
     }
     assert sizes["resident"] == sizes["stream"] == {64_000_000 // (1500 * 1500 * 3)}
+
+
+@pytest.mark.parametrize("members", [1, 25])
+def test_a_stream_sends_no_more_at_once_than_a_step_needs(small: ConfigDict, members: int) -> None:
+    split = whole(4000)
+    image = np.zeros((4000, 32, 32, 3), np.uint8)
+    large = type(split)(**{**vars(split), "image": image})
+    frames = {"train": frames_of(large)}
+    small.members, small.batch_size, small.training.eval_batch_size = members, 16, 0
+    plan = make_feeds(small, {"train": large}, frames, "stream", "gpu")["train"].plan
+    most = feeds._BYTES_PER_DISPATCH / image[0].size
+    step = members * 16
+    assert all(k.position.size <= max(most, step) for k in [plan.train_dispatch(1, 0)])
+    sizes = [plan.eval_dispatch(i).position.size for i in range(len(plan.eval_slices))]
+    assert max(sizes) <= max(most, 1000)
+    resident = make_feeds(small, {"train": large}, frames, "resident", "gpu")["train"].plan
+    assert resident.train_dispatch(1, 0).position.shape[1] > 1
+
+
+def test_evaluation_and_training_are_bounded_apart(small: ConfigDict) -> None:
+    image = np.zeros((3000, 224, 224, 3), np.uint8)
+    split = whole(3000)
+    large = type(split)(**{**vars(split), "image": image})
+    small.members, small.batch_size, small.training.eval_batch_size = 1, 16, 0
+    frames = {"train": frames_of(large)}
+    plan = make_feeds(small, {"train": large}, frames, "stream", "gpu")["train"].plan
+    for batch in (plan.train_dispatch(1, 0), plan.eval_dispatch(0)):
+        assert batch.position.size * image[0].size <= feeds._BYTES_PER_DISPATCH
+
+
+def test_the_config_decides_about_random_crops(small: ConfigDict) -> None:
+    split = whole(50)
+    image = np.zeros((50, 9, 9, 3), np.uint8)
+    large = type(split)(**{**vars(split), "image": image})
+    frames = {"train": frames_of(large, crop=4)}
+    for random_crop in (True, False):
+        small.data.random_crop = random_crop
+        plan = make_feeds(small, {"train": large}, frames, "resident", "cpu")["train"].plan
+        corners = np.unique(plan.train_dispatch(1, 0).inputs.corner)
+        assert (len(corners) > 1) == random_crop

@@ -40,6 +40,7 @@ def make_feed(members: int, steps_per_dispatch: int) -> ResidentFeed:
         batch_size=BATCH,
         eval_batch_size=50,
         steps_per_dispatch=steps_per_dispatch,
+        eval_steps_per_dispatch=steps_per_dispatch,
     )
     return ResidentFeed(plan)
 

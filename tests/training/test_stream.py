@@ -1,5 +1,6 @@
 """What the stream feed does beside giving the same images as the resident one (test_feed.py)."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -13,7 +14,9 @@ import numpy as np
 import pytest
 from absl import flags
 
+from jagree.errors import UsageError
 from jagree.training import stream as module
+from jagree.training.feed import BatchPlan
 from jagree.training.stream import AHEAD, StreamFeed
 from tests.conftest import REPOSITORY
 from tests.test_pool import alive, wait_for
@@ -46,13 +49,14 @@ class Watch:
 
 def test_a_bounded_number_of_batches_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     watch = Watch(monkeypatch)
-    feed = make_feed("stream", make_plan(whole(400), steps_per_dispatch=1), epochs=4)
+    plan = make_plan(whole(400), steps_per_dispatch=1, eval_steps_per_dispatch=1)
+    feed = make_feed("stream", plan, epochs=4)
     for epoch in (1, 2):
         for _ in feed.train_batches(epoch):
             time.sleep(0.002)  # a device that is slower than the feed
         for _ in feed.eval_batches():
             time.sleep(0.002)
-    bound = AHEAD + module._THREADS + 2  # waiting, in the making, with the consumer: new and old
+    bound = AHEAD + 2  # waiting or in the making; with the consumer, the new one and the old
     assert watch.made >= 2 * (50 + 25)
     assert AHEAD <= watch.most <= 2 * bound  # training's and evaluation's
     feed.close()
@@ -119,11 +123,12 @@ def test_worker_processes_make_the_same_batches(tmp_path: Path) -> None:
 
 
 STREAMER = """
-import multiprocessing, sys, time
+import multiprocessing, signal, sys, time
 from pathlib import Path
 from absl import flags
 from tests.training.feeds import make_feed, make_plan, whole
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored under nohup
     feed = make_feed("stream", make_plan(whole(400), steps_per_dispatch=1), workers=2)
     batches = feed.train_batches(1)
     for _ in range(3):
@@ -156,3 +161,39 @@ def test_workers_end_with_their_parent(how: signal.Signals, tmp_path: Path) -> N
         _, stderr = parent.communicate(timeout=30)
     # Of an interrupt the parent alone tells.
     assert stderr.count(b"\nKeyboardInterrupt") <= (how == signal.SIGINT)
+
+
+def test_a_killed_worker_is_told_in_words() -> None:
+    if not flags.FLAGS.is_parsed():
+        flags.FLAGS.mark_as_parsed()
+    feed = make_feed("stream", make_plan(whole(400), steps_per_dispatch=1), workers=1)
+    batches = feed.train_batches(1)
+    next(batches)
+    before = set(multiprocessing.active_children())
+    for child in before:
+        os.kill(child.pid, signal.SIGKILL)
+    with pytest.raises(UsageError, match=r"was killed.*config.training.feed_workers=0"):
+        list(batches)
+    feed.close()
+
+
+def test_an_epoch_may_be_asked_for_again() -> None:
+    feed = make_feed("stream", make_plan(whole(50)))
+    first, again = (
+        [b.inputs.image for b in feed.train_batches(1)],
+        [b.inputs.image for b in feed.train_batches(1)],
+    )
+    for one, other in zip(first, again, strict=True):
+        np.testing.assert_array_equal(one, other)
+    feed.close()
+
+
+def test_an_epoch_is_drawn_once_for_all_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[int] = []
+    draw = BatchPlan._draw
+    monkeypatch.setattr(BatchPlan, "_draw", lambda self, e: (drawn.append(e), draw(self, e))[1])
+    feed = make_feed("stream", make_plan(whole(400), steps_per_dispatch=1), epochs=3)
+    for epoch in (1, 2, 3):
+        list(feed.train_batches(epoch))
+    assert drawn == [1, 2, 3]
+    feed.close()

@@ -58,17 +58,21 @@ class FileImages(Encoded):
 
     @property
     def stamp(self) -> str:
-        """Of relative names, sizes and times of change; all files are looked up, none is read."""
+        """Of paths, sizes and times of change; all files are looked up, none is read."""
         return stamp(self._folder, self._names.tolist())
 
 
 def stamp(folder: Path, names: Iterable[str]) -> str:
-    """SHA-256 over names of files, relative to a folder, their sizes and times of change."""
-    digest = hashlib.sha256()
+    """SHA-256 over the paths of files, their sizes, and their last change.
+
+    With the change of the inode, which, unlike that of the content, no copying or unpacking sets
+    back: two folders made of archives may agree in all names, sizes and times.
+    """
+    digest = hashlib.sha256(f"{folder.resolve()}\0".encode())
     for name in names:
         try:
             status = (folder / name).stat()
-            known = f"{status.st_size} {status.st_mtime_ns}"
+            known = f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}"
         except OSError:
             known = "gone"  # who reads it will name it
         digest.update(f"{name}\0{known}\0".encode())

@@ -148,6 +148,11 @@ def load(split: str, options: Any) -> Split:
 
 
 def _reader(datasets: Any, options: Any) -> Reader:
+    if options.dir and options.set:
+        raise UsageError(
+            f"source hf: data.set='{options.set}' names a set of the Hugging Face hub and "
+            f"data.dir='{options.dir}' a folder of parquet files; give one of them"
+        )
     if options.dir:
         return FolderOfParquet(datasets, Path(options.dir).expanduser())
     if options.set:

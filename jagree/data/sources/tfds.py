@@ -45,6 +45,8 @@ def load(split: str, options: Any) -> Split:
     if not options.set:
         raise UsageError("data.set must name a data set of TFDS, such as data.set=mnist")
     records = open_split(options.set, options.dir, _stored(split, options))
+    if split == "test":
+        _check_apart(records, options)
     image = _feature(records, _is_image, "image", options.image)
     label_feature = _feature(records, _is_label, "label", options.label)
     naming = [name for name in IDENTIFYING if _may_identify(records, name)]
@@ -65,6 +67,17 @@ def load(split: str, options: Any) -> Split:
         class_names=class_names,
         notes=notes,
     )
+
+
+def _check_apart(records: Records, options: Any) -> None:
+    """Raise a UsageError if examples to test on are trained on."""
+    train = open_split(options.set, options.dir, _stored("train", options))
+    if shared := records.shared(train):
+        raise UsageError(
+            f"{counted(shared, 'example')} of '{options.set}' would be in both train "
+            f"('{train.split}') and test ('{records.split}'); choose data.train_split and "
+            "data.test_split that share none"
+        )
 
 
 def _stored(split: str, options: Any) -> str:

@@ -12,6 +12,7 @@ from PIL import Image
 from jagree import data
 from jagree.configs import default
 from jagree.data.sources.folder import FileImages, load
+from jagree.data.sources.folder import stamp as stamp_of
 from jagree.errors import UsageError
 
 RNG = np.random.default_rng(0)
@@ -350,3 +351,20 @@ def test_real_photographs(real_data: Path) -> None:
     assert split.class_names[0] == "n01484850"
     np.testing.assert_array_equal(split.label, np.arange(100))
     assert split.image[0].shape[2] == 3
+
+
+def test_two_folders_of_one_archive_have_stamps_of_their_own(tmp_path: Path) -> None:
+    """Names, sizes and times may agree; digests of one must not be taken for the other's."""
+    stamps = set()
+    for name, level in (("a", 0), ("b", 255)):
+        (tmp_path / name).mkdir()
+        file = tmp_path / name / "1.bmp"
+        Image.fromarray(np.full((8, 8, 3), level, np.uint8)).save(file)
+        os.utime(file, (0, 0))
+        stamps.add(stamp_of(tmp_path / name, ["1.bmp"]))
+        replaced = tmp_path / name / "new.bmp"
+        Image.fromarray(np.full((8, 8, 3), 128, np.uint8)).save(replaced)
+        os.utime(replaced, (0, 0))
+        replaced.replace(file)
+        stamps.add(stamp_of(tmp_path / name, ["1.bmp"]))
+    assert len(stamps) == 4

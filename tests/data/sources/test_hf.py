@@ -549,3 +549,9 @@ def test_the_temporary_folder_is_where_tmpdir_says(pets: Path) -> None:
     split = load("train", options(pets))
     files = split.image._dataset.cache_files
     assert [Path(tempfile.gettempdir()) in Path(f["filename"]).parents for f in files] == [True]
+
+
+def test_a_set_and_a_folder_exclude_each_other(pets: Path) -> None:
+    message = refusal(pets, set="uoft-cs/cifar10")
+    assert "data.set='uoft-cs/cifar10' names a set of the Hugging Face hub" in message
+    assert "give one of them" in message

@@ -348,3 +348,26 @@ def test_real_sets(real_data: Path) -> None:
     assert (len(split), split.label.shape[1]) == (75, 20)
     assert isinstance(split.image, Encoded)
     assert split.id[0].startswith("train/2008_")
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "shared"),
+    [
+        ("train", "train", 75),
+        ("train+validation", "validation[:50%]", 38),
+        ("train[:60]", "train[50:]", 10),
+        ("train[:60]", "train[60:]", 0),
+    ],
+)
+def test_nothing_is_both_trained_and_tested_on(
+    train: str, test: str, shared: int, real_data: Path
+) -> None:
+    chosen = options(
+        real_data, set="voc/2012", label="labels", dir=str(real_data / "tfds"),
+        train_split=train, test_split=test,
+    )  # fmt: skip
+    if shared:
+        with pytest.raises(UsageError, match=f"{shared} examples of 'voc/2012' would be in both"):
+            load("test", chosen)
+    else:
+        assert len(load("test", chosen)) == 15
