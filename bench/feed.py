@@ -16,6 +16,7 @@ Photographs are those of the Pascal fixture (260 images, used twice) or, without
 made up. Also printed: the number of batches in memory at once, and how often the frames were made.
 """
 
+import functools
 import io
 import os
 import statistics
@@ -29,6 +30,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from absl import app, flags
 from ml_collections import ConfigDict
@@ -44,7 +46,7 @@ from jagree.training.ensemble import Ensemble, choose_engine
 from jagree.training.feed import BatchPlan, ResidentFeed
 from jagree.training.optimizers import Hyper
 from jagree.training.state import init_members
-from jagree.training.steps import Learner
+from jagree.training.steps import Learner, train_step
 from jagree.training.stream import StreamFeed
 
 try:
@@ -323,15 +325,10 @@ def step_cost(frames: Frames) -> None:
     learner = Learner(LeNet5(classes=10), tasks.SINGLE_LABEL, optimizer)
     states = init_members(learner.network, optimizer, frames.shape, seed=0, members=_MEMBERS.value)
     engine, _ = choose_engine("auto", jax.default_backend())
-    fixed = Ensemble(learner, states, engine=engine)
-    gathering = Ensemble(learner, states_copy(states), engine=engine)
+    feeding = Ensemble(learner, states, engine=engine)
     batch = next(iter(feed.train_batches(1)))
     hyper = Hyper(*(np.full(batch.position.shape[:2], v, np.float32) for v in (0.01, 0.0)))
-    sent = batch.inputs._replace(
-        position=None,
-        image=jax.device_put(frames.whole()[batch.inputs.position]),
-        label=jax.device_put(batch.inputs.label),
-    )
+    call = fixed_step(learner, states_copy(states), engine, frames, batch)
 
     def steps(call: Callable[[], Any]) -> Callable[[], int]:
         def some() -> int:
@@ -345,11 +342,41 @@ def step_cost(frames: Frames) -> None:
     batches: Iterator[Any] = (b for epoch in range(1, 10_000) for b in feed.train_batches(epoch)
                               if b.position.shape == batch.position.shape)  # fmt: skip
     ways = {
-        "resident feed": steps(lambda: gathering.train(feed.data, next(batches).inputs, hyper)),
-        "a batch that does not change": steps(lambda: fixed.train(stream.Streamed(), sent, hyper)),
+        "resident feed": steps(lambda: feeding.train(feed.data, next(batches).inputs, hyper)),
+        "a batch that does not change": steps(call),
     }
     found = rates(ways)
     show(f"training step of LeNet5, engine {engine}, batch {_BATCH.value}", found, "resident feed")
+
+
+def fixed_step(
+    learner: Learner, states: list[Any], engine: str, frames: Frames, batch: Any
+) -> Callable[[], Any]:
+    """A training step of all members on a batch each that stays on the device: the bare step."""
+    image = frames.whole()[batch.position[:, 0]]
+    label = batch.inputs.label[:, 0]
+    hyper = Hyper(np.float32(0.01), np.float32(0))
+    members = range(len(states))
+    if engine == "loop":
+        one = jax.jit(functools.partial(train_step, learner), donate_argnums=0)
+        given = [jax.device_put((image[k], label[k])) for k in members]
+
+        def in_turn() -> Any:
+            results = [one(states[k], *given[k], hyper) for k in members]
+            states[:] = [state for state, _, _ in results]
+            return results
+
+        return in_turn
+    together = jax.vmap(functools.partial(train_step, learner), in_axes=(0, 0, 0, None))
+    step = jax.jit(together, donate_argnums=0)
+    stacked = [jax.tree.map(lambda *x: jnp.stack(x), *states)]
+    sent = jax.device_put((image, label))
+
+    def at_once() -> Any:
+        stacked[0], loss, _ = step(stacked[0], *sent, hyper)
+        return loss
+
+    return at_once
 
 
 def states_copy(states: list[Any]) -> list[Any]:
