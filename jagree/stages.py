@@ -1,6 +1,7 @@
 """The stages of a run, each starting from what the one before left in the run folder."""
 
 import errno
+import os
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -50,7 +51,7 @@ def run(config: ConfigDict, workdir: str | Path, stages: Sequence[str], command:
     folder.check_config(config.to_dict())
     splits: Mapping[str, Split] = {}
     if {"train", "statistics"} & set(stages):
-        splits = data.load(config.data, _make_cache(config, folder))
+        splits = data.load(config.data, _cache_folder(config, folder))
     if "train" in stages:
         rules.check_against_data(config, len(splits["train"]))
         splits = with_noise(config, splits)
@@ -93,15 +94,16 @@ def _store_folder(config: ConfigDict, folder: RunFolder) -> Path:
     return Path(config.statistics.dir or folder.path.absolute().parent / "statistics")
 
 
-def _make_cache(config: ConfigDict, folder: RunFolder) -> Path:
+def _cache_folder(config: ConfigDict, folder: RunFolder) -> Path:
+    """Where prepared images are kept; made only when there are some to keep."""
     kept = data.cache_folder(config.data, folder.path)
-    try:
-        kept.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
+    there = next(path for path in (kept, *kept.absolute().parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        reason = "may not be written to" if there.is_dir() else "is no folder"
         raise UsageError(
-            f"cannot keep prepared images in '{kept}' ({error.strerror}); choose another folder by "
-            "--config.data.cache"
-        ) from error
+            f"cannot keep prepared images in '{kept}': '{there}' {reason}; choose another folder "
+            "by --config.data.cache"
+        )
     return kept
 
 

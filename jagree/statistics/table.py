@@ -251,8 +251,7 @@ def write_tables(tables: Mapping[str, xr.Dataset], path: str | Path) -> None:
         If `path` is there and is no such store.
     """
     path = Path(path)
-    if path.exists():
-        _check_root(path)
+    _check_replaceable(path)
     sweep(path.parent, f"{path.name}.*.partial")
     partial, aside = (path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial") for _ in range(2))
     root = xr.Dataset(attrs={"schema": SCHEMA, "schema_version": VERSION})
@@ -260,6 +259,26 @@ def write_tables(tables: Mapping[str, xr.Dataset], path: str | Path) -> None:
     for split, dataset in tables.items():
         dataset.to_zarr(partial, group=split, mode="a", zarr_format=3, consolidated=False)
     _replace(partial, path, aside)
+
+
+def _check_replaceable(path: Path) -> None:
+    """Refuse what is no such store; look again if another writer replaced it under our eyes."""
+    while (seen := _identity(path)) is not None:
+        try:
+            _check_root(path)
+            return
+        except UsageError:
+            if _identity(path) == seen:
+                raise
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Differs between a folder and the one put in its place; None if there is nothing."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_mtime_ns
 
 
 def _replace(new: Path, path: Path, aside: Path) -> None:
