@@ -1,7 +1,6 @@
 """The stages of a run, each starting from what the one before left in the run folder."""
 
 import errno
-import os
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -51,7 +50,7 @@ def run(config: ConfigDict, workdir: str | Path, stages: Sequence[str], command:
     folder.check_config(config.to_dict())
     splits: Mapping[str, Split] = {}
     if {"train", "statistics"} & set(stages):
-        splits = data.load(config.data, _cache_folder(config, folder))
+        splits = data.load(config.data, data.cache_folder(config.data, folder.path))
     if "train" in stages:
         rules.check_against_data(config, len(splits["train"]))
         splits = with_noise(config, splits)
@@ -92,19 +91,6 @@ def with_noise(config: ConfigDict, splits: Mapping[str, Split]) -> dict[str, Spl
 
 def _store_folder(config: ConfigDict, folder: RunFolder) -> Path:
     return Path(config.statistics.dir or folder.path.absolute().parent / "statistics")
-
-
-def _cache_folder(config: ConfigDict, folder: RunFolder) -> Path:
-    """Where prepared images are kept; made only when there are some to keep."""
-    kept = data.cache_folder(config.data, folder.path)
-    there = next(path for path in (kept, *kept.absolute().parents) if path.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        reason = "may not be written to" if there.is_dir() else "is no folder"
-        raise UsageError(
-            f"cannot keep prepared images in '{kept}': '{there}' {reason}; choose another folder "
-            "by --config.data.cache"
-        )
-    return kept
 
 
 def _make_store(config: ConfigDict, folder: RunFolder) -> None:

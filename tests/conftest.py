@@ -4,6 +4,7 @@ import atexit
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import jax
@@ -38,6 +39,16 @@ def real_data() -> Path:
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+@pytest.fixture
+def reachable() -> Iterator[Path]:
+    """A folder as `tmp_path`, but one that any user gets to: pytest's own are closed to others."""
+    with tempfile.TemporaryDirectory(prefix="jagree-tests-") as name:
+        folder = Path(name).resolve()
+        if not all(path.stat().st_mode & 0o001 for path in folder.parents):
+            pytest.skip(f"no other user may look into '{folder.parent}' (TMPDIR)")
+        yield folder
 
 
 @pytest.fixture

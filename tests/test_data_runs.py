@@ -148,9 +148,12 @@ def test_a_folder_for_prepared_images_that_cannot_be_is_refused(
 ) -> None:
     (tmp_path / "file").write_text("")
     small.data.cache = str(tmp_path / "file" / "cache")
+    run(small, tmp_path / "as they are")  # has none to keep
+    small.data.resize = 40
     with pytest.raises(UsageError, match=r"choose another folder by --config.data.cache"):
         run(small, tmp_path / "run")
-    assert not (tmp_path / "run").exists()
+    small.data.cache = ""
+    run(small, tmp_path / "run")
 
 
 def test_noise_and_several_classes_are_told(

@@ -1,7 +1,6 @@
 """The program as a person uses it: run, resume, kill, and feed it garbage."""
 
 import json
-import os
 import random
 import shutil
 import signal
@@ -20,6 +19,7 @@ from jagree import stages
 from jagree.errors import UsageError
 from jagree.record import Recorder, correct, open_record, schema
 from tests.conftest import REPOSITORY
+from tests.privileges import unprivileged
 from tests.record.test_recorder import digest
 
 SMALL = {
@@ -403,14 +403,28 @@ def test_a_folder_taken_by_another_config_while_the_data_was_loaded(
     assert digest(tmp_path / "run") == before
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_workdir_without_permission(small: ConfigDict, tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
-    with pytest.raises(
-        UsageError, match=r"cannot write to the run folder .* \(Permission denied\)"
+def test_a_workdir_without_permission(small: ConfigDict, reachable: Path) -> None:
+    run(small, reachable / "before")  # imports all there is
+    reachable.chmod(0o500)
+    with (
+        unprivileged(reachable),
+        pytest.raises(UsageError, match=r"cannot write to the run folder .* \(Permission denied\)"),
     ):
-        run(small, tmp_path / "run")
-    tmp_path.chmod(0o700)
+        run(small, reachable / "run")
+    reachable.chmod(0o700)
+
+
+@pytest.mark.filterwarnings("ignore:Error writing persistent compilation cache")  # the tests' own
+def test_a_workdir_in_a_folder_that_may_not_be_written_to(
+    small: ConfigDict, reachable: Path
+) -> None:
+    run(small, reachable / "before")  # imports all there is
+    (reachable / "run").mkdir()
+    reachable.chmod(0o500)
+    with unprivileged(reachable):
+        run(small, reachable / "run")  # whose images need not be prepared
+    assert not (reachable / "prepared").exists()
+    reachable.chmod(0o700)
 
 
 def test_a_full_disk_in_mid_run_keeps_the_complete_epochs(

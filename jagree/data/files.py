@@ -5,14 +5,14 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from jagree.data.decode import read_image
+from jagree.data.images import Encoded
 from jagree.data.split import Column
 from jagree.errors import UsageError
 
@@ -176,22 +176,56 @@ def _without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # Windows has neither
 
 
-class Originals:
-    """Images that are read when they are asked for; small, whatever their number.
+class FileImages(Encoded):
+    """Image files, each read when it is taken out.
 
     Parameters
     ----------
-    paths : sequence of Path
+    folder : Path
+    names : str array [N]
+        Paths relative to it, with slashes.
     """
 
-    def __init__(self, paths: Sequence[Path]) -> None:
-        self.paths = tuple(paths)
+    def __init__(self, folder: Path, names: np.ndarray) -> None:
+        self._folder = folder
+        self._names = names
 
     def __len__(self) -> int:
-        return len(self.paths)
+        return len(self._names)
 
-    def __getitem__(self, position: int) -> np.ndarray:
-        return read_image(self.paths[position])
+    def encoded(self, position: int) -> bytes:
+        """The bytes of one file; OSError where they cannot be read."""
+        return content(self.name(position))
+
+    def name(self, position: int) -> str:
+        """The file's path."""
+        return str(self._folder / str(self._names[position]))
+
+    def take(self, positions: np.ndarray) -> "FileImages":
+        """The files at these positions."""
+        return FileImages(self._folder, self._names[positions])
+
+    @property
+    def stamp(self) -> str:
+        """Of paths, sizes and times of change; all files are looked up, none is read."""
+        return stamp(self._folder, self._names.tolist())
+
+
+def stamp(folder: Path, names: Iterable[str]) -> str:
+    """SHA-256 over the paths of files, their sizes, and their last change.
+
+    With the change of the inode, which, unlike that of the content, no copying or unpacking sets
+    back: two folders made of archives may agree in all names, sizes and times.
+    """
+    digest = hashlib.sha256(f"{folder.resolve()}\0".encode())
+    for name in names:
+        try:
+            status = (folder / name).stat()
+            known = f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}"
+        except OSError:
+            known = "gone"  # who reads it will name it
+        digest.update(f"{name}\0{known}\0".encode())
+    return digest.hexdigest()
 
 
 class ImageFiles:
@@ -235,13 +269,9 @@ class ImageFiles:
     def __len__(self) -> int:
         return len(self.id)
 
-    def original(self, position: int) -> np.ndarray:
-        """The image at a position, uint8 [H, W, 3]; raises what `read_image` does."""
-        return read_image(self.folder / self.id[position])
-
-    def originals(self, positions: np.ndarray) -> Originals:
+    def originals(self, positions: np.ndarray) -> FileImages:
         """The images at these positions, each read when it is taken out."""
-        return Originals([self.folder / name for name in self.id[positions]])
+        return FileImages(self.folder, self.id[positions])
 
     @functools.cached_property
     def fingerprint(self) -> str:

@@ -10,6 +10,7 @@ KEPT/frames/v1-train-3f2a7c0d9e8b1a45-256-512/00012.sizes.npy  int32 [n, 2], hei
 
 import contextlib
 import shlex
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -172,7 +173,7 @@ def prepare(
     ------
     UsageError
         If an image cannot be decoded, is smaller than the crop, or, without a crop, of another size
-        than the others; it is named.
+        than the others; it is named. If what is missing cannot be kept.
     """
     if isinstance(split.image, np.ndarray) and options.resize in (0, min(split.image.shape[1:3])):
         sizes = np.tile(split.image.shape[1:3], (len(split), 1))
@@ -197,6 +198,7 @@ def _from_files(
     stems = [str(folder / f"{i:05d}") for i in range(len(shards))]
     missing = [i for i, s in enumerate(shards) if not _is_whole(stems[i], s.stop - s.start)]
     if missing:
+        _check_writable(folder)
         advance(split.name, len(split) - sum(shards[i].stop - shards[i].start for i in missing),
                 len(split))  # fmt: skip
 
@@ -222,6 +224,19 @@ def _sweep(folder: Path) -> None:
         with contextlib.suppress(OSError):
             if time.time() - partial.stat().st_mtime > _OLD:
                 partial.unlink()
+
+
+def _check_writable(folder: Path) -> None:
+    """Raise a UsageError before hours of decoding rather than after."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UsageError(
+            f"cannot keep prepared images in '{folder}' ({error.strerror}); choose another folder "
+            "by --config.data.cache"
+        ) from error
 
 
 def _is_whole(stem: str, images: int) -> bool:

@@ -30,17 +30,15 @@ def make_feeds(
     # convolutions by an order of magnitude (jax#12868). Large batches fill an accelerator, but
     # fall out of a CPU's caches (bench/convolution.py).
     steps, eval_batch_size = (1, 125) if backend == "cpu" else (100, 1_000)
+    image = math.prod(common_shape(frames))
+    # The same with both feeds, for the size of a batch may decide the last bits of a result.
+    eval_batch_size = config.training.eval_batch_size or _at_most(eval_batch_size, image)
+    eval_steps = steps
+    if kind == "stream":  # what is sent waits in memory several times over
+        steps = _at_most(steps, config.members * config.batch_size * image)
+        eval_steps = _at_most(eval_steps, eval_batch_size * image)
     feeds: dict[str, Feed] = {}
     for name, split in splits.items():
-        image = math.prod(frames[name].shape)
-        # The same with both feeds, for the size of a batch may decide the last bits of a result.
-        eval_batch_size = max(1, min(eval_batch_size, _BYTES_PER_DISPATCH // image))
-        if kind == "stream":  # what is sent waits in memory several times over
-            batch = config.members * config.batch_size * image
-            eval_steps = max(1, min(steps, _BYTES_PER_DISPATCH // (eval_batch_size * image)))
-            steps = max(1, min(steps, _BYTES_PER_DISPATCH // batch))
-        else:
-            eval_steps = steps
         plan = BatchPlan(
             frames[name],
             split.label,
@@ -48,7 +46,7 @@ def make_feeds(
             members=config.members,
             seed=config.seed,
             batch_size=config.batch_size,
-            eval_batch_size=config.training.eval_batch_size or eval_batch_size,
+            eval_batch_size=eval_batch_size,
             steps_per_dispatch=config.training.steps_per_dispatch or steps,
             eval_steps_per_dispatch=config.training.steps_per_dispatch or eval_steps,
             random_crop=config.data.random_crop,
@@ -59,6 +57,11 @@ def make_feeds(
             workers = config.training.feed_workers
             feeds[name] = StreamFeed(plan, epochs=config.epochs, workers=workers)
     return feeds
+
+
+def _at_most(number: int, size: int) -> int:
+    """So many things of so many bytes, or fewer if they would not fit into a dispatch."""
+    return max(1, min(number, _BYTES_PER_DISPATCH // size))
 
 
 def common_shape(frames: Mapping[str, Frames]) -> tuple[int, int, int]:

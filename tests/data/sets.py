@@ -6,13 +6,23 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ml_collections import ConfigDict
 
 from jagree import registry
+from jagree.configs import default
 from tests.data import archives
 from tests.data.pictures import encode, picture
 
 Fields = dict[str, Any]
 Find = Callable[[str], Any]  # a fixture by its name
+
+
+def options_of(source: str, folder: Path | str = "", **fields: Any) -> ConfigDict:
+    """``config.data`` of a source's whole set in a folder."""
+    options = default.get_config().data
+    options.update({"name": source, "dir": str(folder), "train_size": 0, "test_size": 0})
+    options.update(fields)
+    return options
 
 
 def _controlled(folder: Path, find: Find) -> Fields:

@@ -313,12 +313,12 @@ def test_a_folder_holds_its_images_in_ascending_order_of_id(folder: Path) -> Non
 def test_images_are_read_one_by_one_when_asked_for(folder: Path) -> None:
     images = ImageFiles(folder)
     for position, rows in enumerate([6, 7, 8, 5, 4, 3, 9]):
-        assert images.original(position).shape == (rows, 4, 3)
-    np.testing.assert_array_equal(images.original(5), np.zeros((3, 4, 3)))
+        assert images.originals(np.array([position]))[0].shape == (rows, 4, 3)
+    np.testing.assert_array_equal(images.originals(np.array([5]))[0], np.zeros((3, 4, 3)))
     (folder / "b.png").unlink()
     with pytest.raises(FileNotFoundError, match=r"b\.png"):
-        images.original(5)
-    assert images.original(4).shape == (4, 4, 3)
+        images.originals(np.array([5]))[0]
+    assert images.originals(np.array([4]))[0].shape == (4, 4, 3)
 
 
 def test_a_choice_of_images_is_lazy_and_can_be_sent_elsewhere(folder: Path) -> None:
@@ -394,7 +394,7 @@ def test_real_photographs(real_data: Path) -> None:
     assert images.id[0].startswith("n01484850/")
     grey = 0
     for position in range(100):
-        image = images.original(position)
+        image = images.originals(np.array([position]))[0]
         assert image.ndim == 3
         grey += np.array_equal(image[:, :, 0], image[:, :, 2])
     assert grey >= 4
@@ -412,7 +412,7 @@ def test_what_is_no_file_and_what_is_left_out(tmp_path: Path) -> None:
     assert files.id.tolist() == ["a.png", "deep/results/c.png", "lost.png"]
     before = files.fingerprint
     with pytest.raises(FileNotFoundError):
-        files.original(2)
+        files.originals(np.array([2]))[0]
     pixels.save(tmp_path / "nowhere.png")
     assert ImageFiles(tmp_path, leave_out=(tmp_path / "results",)).fingerprint != before
 

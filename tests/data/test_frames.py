@@ -13,6 +13,7 @@ from jagree.data.frames import Frames, prepare, shorter_side
 from jagree.data.split import Split
 from jagree.errors import UsageError
 from tests.data.pictures import Drawn, encode, picture
+from tests.privileges import unprivileged
 
 
 def make(images: Drawn | np.ndarray, kept: Path | None = None) -> Split:
@@ -78,6 +79,26 @@ def test_a_cut_or_missing_shard_is_made_again_and_no_other(
     np.testing.assert_array_equal(again.packed(), whole)
     assert told == [("train", 2, 10), ("train", 4, 10), ("train", 4, 10)]
     assert pixels["00002.pixels"].stat().st_mtime_ns == kept
+
+
+def test_kept_images_can_be_shared_by_those_who_may_not_write(
+    small_shards: None, reachable: Path
+) -> None:
+    split = make(Drawn.random(10, seed=0), reachable)
+    whole = prepare(split, options(15, 13)).packed()
+    (folder,) = (reachable / "frames").iterdir()
+    folder.chmod(0o500)
+    with unprivileged(reachable):
+        np.testing.assert_array_equal(prepare(split, options(15, 13)).packed(), whole)
+    folder.chmod(0o700)
+    (folder / "00001.pixels").unlink()
+    folder.chmod(0o500)
+    with (
+        unprivileged(reachable),
+        pytest.raises(UsageError, match=r"'.*' \(Permission denied\).* --config.data.cache"),
+    ):
+        prepare(split, options(15, 13))
+    folder.chmod(0o700)
 
 
 def test_other_data_and_another_size_have_frames_of_their_own(tmp_path: Path) -> None:

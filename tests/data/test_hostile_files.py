@@ -3,6 +3,7 @@
 import io
 import os
 import re
+import shutil
 import struct
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from jagree.data.files import content
 from jagree.data.sources import folder, hf
 from jagree.data.split import Split
 from jagree.errors import UsageError
+from tests.privileges import unprivileged
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (40, 50, 3)).astype(np.uint8)
 DEEP = np.random.default_rng(1).integers(0, 65_536, (40, 50)).astype(np.uint16)
@@ -335,10 +337,15 @@ def test_a_file_that_is_far_too_large_is_not_read(few: tuple[Path, Split]) -> No
     refused(*few, OSError, "has 2,147,483,649 bytes; an image may have 2,147,483,648")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_without_read_permission(few: tuple[Path, Split]) -> None:
-    few[0].chmod(0)
-    refused(*few, PermissionError, "Permission denied")
+def test_a_file_without_read_permission(few: tuple[Path, Split], reachable: Path) -> None:
+    shutil.copytree(few[0].parents[1], reachable / "few")
+    options = default.get_config().data
+    options.update({"dir": str(reachable / "few"), "test_share": 0.5})
+    split = folder.load("train", options)
+    file = reachable / "few" / "a/x.png"
+    file.chmod(0)
+    with unprivileged(reachable):
+        refused(file, split, PermissionError, "Permission denied")
 
 
 def test_devices_are_no_images() -> None:

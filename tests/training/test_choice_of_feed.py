@@ -107,10 +107,18 @@ def test_evaluation_and_training_are_bounded_apart(small: ConfigDict) -> None:
     split = whole(3000)
     large = type(split)(**{**vars(split), "image": image})
     small.members, small.batch_size, small.training.eval_batch_size = 1, 16, 0
-    frames = {"train": frames_of(large)}
-    plan = make_feeds(small, {"train": large}, frames, "stream", "gpu")["train"].plan
+    frames = dict.fromkeys(("train", "test"), frames_of(large))
+    made = make_feeds(small, dict.fromkeys(frames, large), frames, "stream", "gpu")
+    plan = made["train"].plan
     for batch in (plan.train_dispatch(1, 0), plan.eval_dispatch(0)):
         assert batch.position.size * image[0].size <= feeds._BYTES_PER_DISPATCH
+    # The steps of training, of which fewer fit where there are more members, bound no evaluation.
+    assert plan.eval_slices == made["test"].plan.eval_slices
+    small.training.eval_batch_size = 25
+    small.members = 30
+    plan = make_feeds(small, dict.fromkeys(frames, large), frames, "stream", "gpu")["test"].plan
+    assert plan.train_dispatch(1, 0).position.shape[1] == 1
+    assert plan.eval_dispatch(0).position.shape[0] > 10
 
 
 def test_the_config_decides_about_random_crops(small: ConfigDict) -> None:

@@ -1,10 +1,9 @@
 """Folders of image files: ``train/cat/1.png``, ``test/dog/2.jpg``, or ``cat/1.png`` alone."""
 
-import hashlib
 import itertools
 import os
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,71 +11,18 @@ import numpy as np
 
 from jagree.data.files import (
     SUFFIXES,
+    FileImages,
     Listing,
     check_link,
     check_names,
-    content,
     listing,
     readable,
 )
-from jagree.data.images import Encoded
 from jagree.data.split import Split
 from jagree.errors import UsageError
 from jagree.words import counted
 
 _TESTS = ("test", "val", "valid", "validation")  # the first that is there
-
-
-class FileImages(Encoded):
-    """Image files, each read when it is taken out.
-
-    Parameters
-    ----------
-    folder : Path
-    names : str array [N]
-        Paths relative to it, with slashes.
-    """
-
-    def __init__(self, folder: Path, names: np.ndarray) -> None:
-        self._folder = folder
-        self._names = names
-
-    def __len__(self) -> int:
-        return len(self._names)
-
-    def encoded(self, position: int) -> bytes:
-        """The bytes of one file; OSError where they cannot be read."""
-        return content(self.name(position))
-
-    def name(self, position: int) -> str:
-        """The file's path."""
-        return str(self._folder / str(self._names[position]))
-
-    def take(self, positions: np.ndarray) -> "FileImages":
-        """The files at these positions."""
-        return FileImages(self._folder, self._names[positions])
-
-    @property
-    def stamp(self) -> str:
-        """Of paths, sizes and times of change; all files are looked up, none is read."""
-        return stamp(self._folder, self._names.tolist())
-
-
-def stamp(folder: Path, names: Iterable[str]) -> str:
-    """SHA-256 over the paths of files, their sizes, and their last change.
-
-    With the change of the inode, which, unlike that of the content, no copying or unpacking sets
-    back: two folders made of archives may agree in all names, sizes and times.
-    """
-    digest = hashlib.sha256(f"{folder.resolve()}\0".encode())
-    for name in names:
-        try:
-            status = (folder / name).stat()
-            known = f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}"
-        except OSError:
-            known = "gone"  # who reads it will name it
-        digest.update(f"{name}\0{known}\0".encode())
-    return digest.hexdigest()
 
 
 def load(split: str, options: Any) -> Split:

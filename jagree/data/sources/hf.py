@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from jagree.data.files import CONTROL, content
+from jagree.data.files import CONTROL, content, stamp
 from jagree.data.identify import content_ids
 from jagree.data.images import Encoded, digests
-from jagree.data.sources.folder import stamp
 from jagree.data.sources.hf_columns import Labels, class_names, column, kind_of
 from jagree.data.sources.hf_reader import FolderOfParquet, Hub, Reader, library, quiet, reason
 from jagree.data.split import Split

@@ -117,7 +117,8 @@ class Labels:
         names = range(len(classes)) if self._kind == "class" else classes
         number = {name: i for i, name in enumerate(names)}
         found = [
-            number.get(value if self._kind == "class" else str(value), -1) for value in self._values
+            -1 if value is None else number.get(value if self._kind == "class" else str(value), -1)
+            for value in self._values
         ]
         self.array = np.array(found, np.int32)
         self._good = self.array >= 0

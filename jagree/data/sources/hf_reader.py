@@ -14,8 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from jagree.data.files import listing, readable
-from jagree.data.sources.folder import stamp
+from jagree.data.files import listing, readable, stamp
 from jagree.errors import UsageError
 
 # Words by which the name of a file or folder says of which split it is.

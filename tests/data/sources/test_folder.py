@@ -1,3 +1,4 @@
+import functools
 import os
 import pickle
 import shutil
@@ -6,14 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ml_collections import ConfigDict
 from PIL import Image
 
 from jagree import data
-from jagree.configs import default
-from jagree.data.sources.folder import FileImages, load
-from jagree.data.sources.folder import stamp as stamp_of
+from jagree.data.files import FileImages
+from jagree.data.files import stamp as stamp_of
+from jagree.data.sources.folder import load
 from jagree.errors import UsageError
+from tests.data.sets import options_of
+
+options = functools.partial(options_of, "folder")
 
 RNG = np.random.default_rng(0)
 FILES = (  # in ascending order of code points, which is neither that of letters nor of numbers
@@ -32,13 +35,6 @@ def write(folder: Path, *names: str) -> None:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         pixels = RNG.integers(0, 256, (5, 7, 3)).astype(np.uint8)
         Image.fromarray(pixels).save(folder / name)
-
-
-def options(folder: Path | str, **fields: object) -> ConfigDict:
-    options = default.get_config().data
-    options.update({"name": "folder", "dir": str(folder), "train_size": 0, "test_size": 0})
-    options.update(fields)
-    return options
 
 
 @pytest.fixture
@@ -87,7 +83,7 @@ def test_the_fingerprint_is_of_relative_names_and_contents(pets: Path, tmp_path:
 def test_no_image_is_read_before_it_is_asked_for(
     pets: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import jagree.data.sources.folder as module
+    import jagree.data.files as module
 
     read = []
     monkeypatch.setattr(module, "content", lambda path: read.append(path) or b"")

@@ -1,6 +1,7 @@
 """Source hf: parquet files written here; of the hub only what its library answers."""
 
 import errno
+import functools
 import io
 import logging
 import os
@@ -14,21 +15,22 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ml_collections import ConfigDict
 from PIL import Image
 
 from jagree import data
-from jagree.configs import default
 from jagree.data.identify import content_ids
 from jagree.data.images import digests
 from jagree.data.sources.hf import load
 from jagree.data.sources.hf_reader import library, split_of
 from jagree.errors import UsageError
+from tests.data.sets import options_of
 
 datasets = pytest.importorskip("datasets")
 import huggingface_hub  # noqa: E402  # comes with datasets, as does pyarrow
 import pyarrow as pa  # noqa: E402
 import pyarrow.parquet as pq  # noqa: E402
+
+options = functools.partial(options_of, "hf")
 
 NAMES = ("cat", "dog", "eel")
 PIXELS = np.random.default_rng(0).integers(0, 256, (12, 6, 5, 3)).astype(np.uint8)
@@ -57,13 +59,6 @@ def write(path: Path, columns: dict[str, list[Any]], **features: Any) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     table = datasets.Dataset.from_dict(columns, features=kinds).data.table
     pq.write_table(table.cast(kinds.arrow_schema), path)
-
-
-def options(folder: Path | str = "", **fields: object) -> ConfigDict:
-    options = default.get_config().data
-    options.update({"name": "hf", "dir": str(folder), "train_size": 0, "test_size": 0})
-    options.update(fields)
-    return options
 
 
 @pytest.fixture
@@ -187,6 +182,13 @@ def test_plain_labels_must_be_named_and_make_the_classes(tmp_path: Path) -> None
         write(tmp_path / "test.parquet", {"image": rows([0, 1])["image"], "size": [None, 0]})
         message = refusal(tmp_path, "test", label="size")
         assert f"those of the train split, 0, 1, 2, 3, 4, 5, 6, 7, 8, {end} name" in message
+
+
+def test_no_label_is_not_the_class_called_none(tmp_path: Path) -> None:
+    write(
+        tmp_path / "train.parquet", {"image": rows([0, 1, 2])["image"], "kind": ["None", "a", None]}
+    )
+    assert "1 example of 3 without a known label" in refusal(tmp_path, label="kind")
 
 
 def test_columns_that_are_not_clear(tmp_path: Path) -> None:

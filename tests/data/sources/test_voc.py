@@ -1,3 +1,4 @@
+import functools
 import math
 import shutil
 from collections.abc import Sequence
@@ -8,25 +9,19 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
-from ml_collections import ConfigDict
 
-from jagree.configs import default
 from jagree.data.images import Encoded
 from jagree.data.sources import voc
 from jagree.data.sources.voc import load
 from jagree.errors import UsageError
 from tests.data.pictures import encode, picture
 from tests.data.prepared import write
+from tests.data.sets import options_of
+
+options = functools.partial(options_of, "voc")
 
 CLASSES = [f"class {i}" for i in range(20)]
 WIDTH, HEIGHT = 50, 40
-
-
-def options(folder: Path, **fields: Any) -> ConfigDict:
-    options = default.get_config().data
-    options.dir = str(folder)
-    options.update(fields)
-    return options
 
 
 # A made-up set

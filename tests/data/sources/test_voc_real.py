@@ -1,26 +1,20 @@
 """Pascal VOC's own images and annotations, told by another reader and one value after another."""
 
+import functools
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
-from ml_collections import ConfigDict
 
-from jagree.configs import default
 from jagree.data.decode import decode
 from jagree.data.sources.voc import load
 from jagree.errors import UsageError
+from tests.data.sets import options_of
 
-
-def options(folder: Path, **fields: Any) -> ConfigDict:
-    options = default.get_config().data
-    options.dir = str(folder)
-    options.update(fields)
-    return options
+options = functools.partial(options_of, "voc")
 
 
 @dataclass(frozen=True)
