@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+import errno
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,28 +89,43 @@ def analyse(
     drawn = {"agreement": figures.draw_agreement(agreement)} | _illustrate(
         tables, images, _options(about)
     )
-    if "study" in stages:
-        results = {"agreement": agreement}
-        for name, rows in examples.items():
-            known = studies.with_statistics(rows, tables[name]) if name in tables else rows
-            results[f"examples_{name}"] = known
-        if tables:
-            results["statistics"] = studies.statistics_table(tables)
-        _write_study(path, results, drawn)
-    if "report" in stages:
-        from jagree.report import write_report
+    with _writing_to(path):
+        if "study" in stages:
+            results = {"agreement": agreement}
+            for name, rows in examples.items():
+                known = studies.with_statistics(rows, tables[name]) if name in tables else rows
+                results[f"examples_{name}"] = known
+            if tables:
+                results["statistics"] = studies.statistics_table(tables)
+            _write_study(path, results, drawn)
+        if "report" in stages:
+            from jagree.report import write_report
 
-        write_report(
-            path / "report.html",
-            about=about,
-            agreement=agreement,
-            examples=examples,
-            diverged=studies.diverged(record),
-            figures={_title(name): figures.to_png(figure) for name, figure in drawn.items()},
-            captions={_title(name): _caption(name) for name in drawn},
-            images=images,
-        )
-        say(f"report: {path / 'report.html'}")
+            write_report(
+                path / "report.html",
+                about=about,
+                agreement=agreement,
+                examples=examples,
+                diverged=studies.diverged(record),
+                figures={_title(name): figures.to_png(figure) for name, figure in drawn.items()},
+                captions={_title(name): _caption(name) for name in drawn},
+                images=images,
+            )
+            say(f"report: {path / 'report.html'}")
+
+
+@contextlib.contextmanager
+def _writing_to(path: Path) -> Iterator[None]:
+    """Say what to do about a run that somebody else made."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise
+        raise UsageError(
+            f"cannot write to '{error.filename or path}' ({error.strerror}); copy "
+            f"'{path / 'record.zarr'}', and what lies beside it, to a folder of your own"
+        ) from error
 
 
 def _write_study(

@@ -153,7 +153,9 @@ def check_known(fields: Iterable[str]) -> None:
     known = flatten(_defaults())
     for field in fields:
         if field not in known:
-            near = difflib.get_close_matches(field, known, n=1)
+            # The right name in the wrong section is likelier than a slip of the pen.
+            same = [k for k in known if k.split(".")[-1] == field.split(".")[-1]]
+            near = same or difflib.get_close_matches(field, known, n=1)
             hint = f", did you mean '{near[0]}'?" if near else ";"
             raise UsageError(
                 f"unknown config field '{field}'{hint} configs/default.py has them all"

@@ -2,6 +2,7 @@
 
 import errno
 import shutil
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -61,7 +62,7 @@ def run(config: ConfigDict, workdir: str | Path, stages: Sequence[str], command:
     failed = 0
     try:
         if "statistics" in stages:  # known before hours of training are over
-            _make_store(config, folder)
+            _make_store(config, folder, splits)
         if "train" in stages:
             train(config, splits, folder)
         if "statistics" in stages:
@@ -93,10 +94,19 @@ def _store_folder(config: ConfigDict, folder: RunFolder) -> Path:
     return Path(config.statistics.dir or folder.path.absolute().parent / "statistics")
 
 
-def _make_store(config: ConfigDict, folder: RunFolder) -> None:
+def _make_store(config: ConfigDict, folder: RunFolder, splits: Mapping[str, Split]) -> None:
+    """Where image statistics are kept; one that is complete may be read-only."""
+    from jagree.statistics.store import Store
+    from jagree.statistics.table import is_complete
+
     kept = _store_folder(config, folder)
+    stores = [Store(kept, data.name(config.data), split) for split in splits.values()]
     try:
-        (kept / "parts").mkdir(parents=True, exist_ok=True)
+        for store in stores:
+            if not is_complete(store, config.statistics):
+                store.folder.mkdir(parents=True, exist_ok=True)
+                with tempfile.TemporaryFile(dir=store.folder):
+                    pass
     except OSError as error:
         raise UsageError(
             f"cannot keep image statistics in '{kept}' ({error.strerror}); choose another folder "

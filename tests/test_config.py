@@ -95,6 +95,11 @@ def test_an_unknown_field_suggests_the_nearest() -> None:
         rules.check(config)
 
 
+def test_an_unknown_field_suggests_its_name_elsewhere() -> None:
+    with pytest.raises(UsageError, match=r"'training.batch_size', did you mean 'batch_size'"):
+        rules.check_known(["training.batch_size"])
+
+
 def test_a_missing_field_says_where_to_start() -> None:
     with pytest.raises(
         UsageError, match=r"lacks 'batch_size'; start it from jagree.configs.default"

@@ -156,6 +156,18 @@ def test_a_folder_for_prepared_images_that_cannot_be_is_refused(
     run(small, tmp_path / "run")
 
 
+def test_a_crop_too_small_for_the_network_is_refused_before_images_are_prepared(
+    small: ConfigDict, tmp_path: Path
+) -> None:
+    small.data.resize, small.data.crop = 40, 31
+    with pytest.raises(UsageError, match="takes images of 32x32 pixels or more, not 31x31"):
+        run(small, tmp_path / "run")
+    assert not (tmp_path / "prepared").exists()
+    small.data.crop = 32
+    run(small, tmp_path / "run")
+    assert (tmp_path / "prepared").exists()
+
+
 def test_noise_and_several_classes_are_told(
     small: ConfigDict, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -318,12 +318,15 @@ GARBAGE = {
 
 
 @pytest.mark.parametrize("case", GARBAGE)
-def test_garbage_is_refused_in_one_clear_sentence(case: str, tmp_path: Path) -> None:
+def test_garbage_is_refused_in_one_clear_sentence(
+    case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "file").write_text("kept")
     (tmp_path / "empty.py").write_text("")
     (tmp_path / "foreign").mkdir()
     (tmp_path / "foreign/thesis.tex").write_text("kept")
     before = sorted(tmp_path.rglob("*"))
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")  # beside empty.py
     arguments, message = GARBAGE[case]
     names = {"quickstart": REPOSITORY / "configs/quickstart.py", "tmp": tmp_path}
     filled = [a.format(**names) for a in arguments]

@@ -17,6 +17,7 @@ from jagree.record import correct, open_record
 from jagree.runfolder import RunFolder
 from jagree.statistics import segments
 from jagree.statistics.table import open_tables
+from tests.privileges import unprivileged
 from tests.record.conftest import make_fields, make_recorder, make_splits
 
 
@@ -131,6 +132,55 @@ def test_a_store_that_cannot_be_is_known_before_anything_is_trained(
     small.statistics.dir = str(tmp_path / "elsewhere")
     run(small, tmp_path / "run", "statistics")
     assert (tmp_path / "run/statistics.zarr").exists()
+
+
+@pytest.mark.filterwarnings("ignore:Error writing persistent compilation cache")  # the tests' own
+def test_a_complete_store_may_be_read_only_and_another_is_refused_at_once(
+    small: ConfigDict, reachable: Path
+) -> None:
+    small.statistics.dir = str(reachable / "store")
+    run(small, reachable / "one", "train", "statistics", "study", "report")
+    folders = [p for p in (reachable / "store").rglob("*") if p.is_dir()]
+    for folder in folders:
+        folder.chmod(0o500)
+    with unprivileged(reachable):
+        run(small, reachable / "two", "statistics")
+        small.data.train_size -= 1
+        with pytest.raises(UsageError, match=r"cannot keep image statistics in .*statistics.dir"):
+            run(small, reachable / "three", "train", "statistics")
+    assert not (reachable / "three/record.zarr").exists()
+    for folder in folders:
+        folder.chmod(0o700)
+
+
+def test_a_part_that_may_not_be_kept_is_no_traceback(small: ConfigDict, reachable: Path) -> None:
+    small.statistics.dir = str(reachable / "store")
+    run(small, reachable / "one", "statistics")
+    (part, *_) = [p.parent for p in (reachable / "store").rglob("*.npz")]
+    for path in part.iterdir():
+        path.unlink()
+    part.chmod(0o500)
+    with (
+        unprivileged(reachable),
+        pytest.raises(UsageError, match=r"\(Permission denied\).* --config.statistics.dir"),
+    ):
+        run(small, reachable / "two", "statistics")
+    part.chmod(0o700)
+
+
+def test_a_run_of_somebody_else_is_to_be_copied(reachable: Path) -> None:
+    recorder = make_recorder(reachable / "record.zarr")
+    recorder.append(1, make_fields(1))
+    analysis.analyse_run(reachable)
+    (reachable / "results").chmod(0o500)
+    for path in (reachable / "results").iterdir():
+        path.chmod(0o400)
+    with (
+        unprivileged(reachable),
+        pytest.raises(UsageError, match=r"results/agreement.csv' \(Permission denied\); copy '"),
+    ):
+        analysis.analyse_run(reachable)
+    (reachable / "results").chmod(0o700)
 
 
 def test_the_images_of_the_panel_are_at_the_deciles() -> None:

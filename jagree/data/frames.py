@@ -28,6 +28,7 @@ from jagree.words import counted
 VERSION = 1  # of what is in the files: raised when decoding, resizing or their form changes
 PER_SHARD = 512  # images in one file: 130 MB at 256 x 341 pixels
 MOST_SHARDS = 256  # then they grow: a mapped file counts as an open one, of which 1,024 are usual
+_LOOKED_AT = 100  # images of which the sizes are compared before all are decoded
 _OLD = 3600.0  # seconds after which a half-written file is nobody's any more
 
 
@@ -198,6 +199,8 @@ def _from_files(
     stems = [str(folder / f"{i:05d}") for i in range(len(shards))]
     missing = [i for i, s in enumerate(shards) if not _is_whole(stems[i], s.stop - s.start)]
     if missing:
+        if not options.crop:
+            _check_some_sizes(split, options.resize)
         _check_writable(folder)
         advance(split.name, len(split) - sum(shards[i].stop - shards[i].start for i in missing),
                 len(split))  # fmt: skip
@@ -323,11 +326,26 @@ def _check_sizes(frames: Frames, split: Split) -> None:
                 "smaller data.crop, or enlarge the images by data.resize"
             )
         return
-    bad = np.flatnonzero((frames.size != frames.size[0]).any(1))
+    _check_one_size(split.name, split.id, frames.size)
+
+
+def _check_some_sizes(split: Split, resize: int) -> None:
+    """Find that images differ in size before all are decoded; those that cannot be are passed."""
+    ids, sizes = [], []
+    for position in np.unique(np.linspace(0, len(split) - 1, _LOOKED_AT).astype(int)):
+        with contextlib.suppress(OSError, ValueError, MemoryError):
+            frame = shorter_side(split.image[position], resize)
+            ids.append(split.id[position])
+            sizes.append(frame.shape[:2])
+    _check_one_size(split.name, np.array(ids), np.array(sizes, int).reshape(-1, 2))
+
+
+def _check_one_size(name: str, ids: np.ndarray, sizes: np.ndarray) -> None:
+    bad = np.flatnonzero((sizes != sizes[:1]).any(1))
     if len(bad):
-        (h0, w0), (h1, w1) = frames.size[0], frames.size[bad[0]]
+        (h0, w0), (h1, w1) = sizes[0], sizes[bad[0]]
         raise UsageError(
-            f"the images of '{split.name}' are of different sizes, '{split.id[0]}' {h0}x{w0} and "
-            f"'{split.id[bad[0]]}' {h1}x{w1} pixels, and a network takes one; set data.resize (the "
+            f"the images of '{name}' are of different sizes, '{ids[0]}' {h0}x{w0} and "
+            f"'{ids[bad[0]]}' {h1}x{w1} pixels, and a network takes one; set data.resize (the "
             "shorter side) and data.crop: the paper has 256 and 224 for Pascal VOC"
         )

@@ -129,7 +129,8 @@ def _of_encoded(images: Encoded) -> np.ndarray:
             return content_digest(images.encoded(position))
         except OSError as error:
             raise UsageError(
-                f"cannot read the image '{images.name(position)}' ({error})"
+                f"cannot read the image '{images.name(position)}' ({error}); repair it, or do "
+                "without the example by data.leave_out"
             ) from error
 
     found: list[bytes] = []

@@ -8,7 +8,7 @@ import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator, StrMethodFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from jagree.errors import UsageError
 from jagree.figures.agreement import ACCURACY, AGREEMENT, FONT, FRAME, GRID
@@ -47,7 +47,8 @@ def draw_histograms(statistics: xr.Dataset, *, title: str = "") -> Figure:
         Whole numbers less than 60 apart: a bar for each, centred on it. Categories: a bar for each,
         sorted by name; of more than 12 the most frequent 11, and "other" for the rest. All else: 10
         to 60 bins of one width, near that of Freedman and Diaconis; of whole numbers, each bin has
-        room for equally many. The line is the mean, and sd the standard deviation (divided by N).
+        room for equally many. The line is the mean, sd the standard deviation (divided by N - 1).
+        Ticks are in thousands (k) or millions (M) where they reach 10,000, means from a million on.
         Rows without a value (nan, infinite, None or an empty string) are left out, and counted.
 
     Raises
@@ -129,7 +130,7 @@ def _draw_numbers(axes: Axes, values: np.ndarray, width: float, *, whole: bool) 
         axes.bar([mean], [len(values)], width=0.4 * reach, color=AGREEMENT)
         axes.set(xlim=(mean - reach, mean + reach), xticks=[mean])
     else:
-        mean, deviation = values.mean(), values.std()
+        mean, deviation = values.mean(), values.std(ddof=1)
         counts, edges = np.histogram(values, _edges(values, whole))
         if whole and high - low < MOST:
             axes.bar(edges[:-1] + 0.5, counts, width=0.8, color=AGREEMENT)
@@ -138,7 +139,9 @@ def _draw_numbers(axes: Axes, values: np.ndarray, width: float, *, whole: bool) 
     axes.axvline(mean, color=ACCURACY, linewidth=1.0)
     # Two digits of the deviation say how many of the mean are of interest.
     step = deviation or (10 if whole else abs(mean) / 10)
-    _note(axes, f"mean {_number(mean, step)}, sd {_number(deviation, step)}", line=0)
+    size, letter = (1e6, "M") if 1e6 <= max(abs(mean), deviation) < 1e9 else (1, "")
+    mean_text, sd_text = (_number(v / size, step / size) for v in (mean, deviation))
+    _note(axes, f"mean {mean_text}{letter}, sd {sd_text}{letter}", line=0)
 
 
 def _edges(values: np.ndarray, whole: bool) -> np.ndarray:
@@ -176,7 +179,9 @@ def _draw_categories(axes: Axes, names: pd.Series, width: float) -> None:
 def _style(axes: Axes) -> None:
     axes.yaxis.set_major_locator(MaxNLocator(5, steps=STEPS, integer=True))
     # The whole number at each tick, never a factor or a summand set apart from them.
-    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.7g}"))
+    axes.xaxis.set_major_formatter(
+        FuncFormatter(lambda value, _: _short(value, max(map(abs, axes.get_xlim()))))
+    )
     axes.yaxis.set_major_formatter(FuncFormatter(_thousands))
     axes.tick_params(labelsize=NOTE, color=FRAME)
     axes.grid(axis="y", color=GRID, linewidth=0.5)
@@ -202,8 +207,15 @@ def _thousands(count: float, position: int | None = None) -> str:
     """Short, since labels at the y axis take width from the bars: 500, 2k, 1.5M."""
     for size, letter in ((1e6, "M"), (1e3, "k")):
         if count >= size:
-            return f"{count / size:g}{letter}"
+            return f"{count / size:.10g}{letter}"
     return f"{count:g}"
+
+
+def _short(value: float, largest: float) -> str:
+    """Whole at an axis of four digits, else as at the y axis: 2,500; 20k; 1.5M."""
+    if largest < 1e4:
+        return f"{value:,.7g}".replace("-", "\N{MINUS SIGN}")
+    return ("\N{MINUS SIGN}" if value < 0 else "") + _thousands(abs(value))
 
 
 def _number(value: float, step: float) -> str:

@@ -1,5 +1,6 @@
 """The folder where parts are kept: written whole or not at all, shared by runs and by machines."""
 
+import contextlib
 import shutil
 import time
 import uuid
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from jagree.errors import UsageError
 from jagree.statistics import parts
 from jagree.statistics.parts import Examples, Part, Request
 
@@ -81,13 +83,20 @@ class Store:
         ------
         OSError
             If the disk is full, for one; what was kept before stays as it was.
+        UsageError
+            If the folder is another user's.
         """
         path = self.folder / parts.file_of(request, index)
-        path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial")
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             partial.write_bytes(part.to_bytes())
             partial.replace(path)
+        except PermissionError as error:
+            raise UsageError(
+                f"cannot keep image statistics in '{path.parent}' ({error.strerror}); choose "
+                "another folder by --config.statistics.dir"
+            ) from error
         except OSError:
             partial.unlink(missing_ok=True)
             raise
@@ -123,4 +132,5 @@ def sweep(folder: Path, pattern: str) -> None:
         if old and debris.is_dir():
             shutil.rmtree(debris, ignore_errors=True)
         elif old:
-            debris.unlink(missing_ok=True)
+            with contextlib.suppress(PermissionError):  # another user's, who will see to it
+                debris.unlink(missing_ok=True)

@@ -130,6 +130,11 @@ class Failures:
         }
 
 
+def is_complete(store: Store, options: ConfigDict) -> bool:
+    """Whether all that ``config.statistics`` asks for has been measured."""
+    return not any(True for _ in _missing(store, parts.requests(options)))
+
+
 def _missing(store: Store, requests: Sequence[Request]) -> Iterator[tuple[Request, int]]:
     for request in requests:
         kept = store.kept(request)

@@ -21,7 +21,7 @@ from jagree.training.ensemble import Ensemble, choose_engine
 from jagree.training.feed import Batch
 from jagree.training.feeds import choose_feed, common_shape, make_feeds
 from jagree.training.optimizers import Hyper
-from jagree.training.state import init_members, parameter_count
+from jagree.training.state import check_shape, init_members, parameter_count
 from jagree.training.steps import Learner
 from jagree.training.tasks import Outcome
 
@@ -140,13 +140,15 @@ class Trainer:
         train = splits["train"]
         backend = jax.default_backend()
         self._engine, self._reason = choose_engine(config.training.engine, backend)
+        network = registry.load("network", config.network)(classes=len(train.class_names))
+        if config.data.crop:  # said before hours of preparing
+            check_shape(network, (config.data.crop, config.data.crop, 3))
         workers = config.data.workers or pool.cores()
         frames = {
             name: prepare(split, config.data, workers=workers, advance=listener.prepared)
             for name, split in splits.items()
         }
         self._shape = common_shape(frames)
-        network = registry.load("network", config.network)(classes=len(train.class_names))
         learner = Learner(
             network,
             registry.load("task", task_name(config, multi_label=train.multi_label)),

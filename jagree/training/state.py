@@ -42,6 +42,14 @@ def init_members(
     return [init(jnp.asarray(seeds.words(seed, "weights", member=k))) for k in range(members)]
 
 
+def check_shape(network: nn.Module, image_shape: tuple[int, int, int]) -> None:
+    """Raise what the network says to images that it cannot take; computes nothing."""
+    jax.eval_shape(
+        lambda image: network.init(jax.random.key(0), image, train=False),
+        jax.ShapeDtypeStruct((1, *image_shape), jnp.float32),
+    )
+
+
 def parameter_count(state: MemberState) -> int:
     """Number of trained values of one member."""
     return sum(leaf.size for leaf in jax.tree.leaves(state.params))

@@ -81,6 +81,17 @@ def test_a_cut_or_missing_shard_is_made_again_and_no_other(
     assert pixels["00002.pixels"].stat().st_mtime_ns == kept
 
 
+def test_different_sizes_are_noticed_before_all_is_decoded(
+    small_shards: None, tmp_path: Path
+) -> None:
+    alike, other = encode(picture(9, 12, 0)), encode(picture(9, 13, 0))
+    split = make(Drawn((alike, b"no image", *[alike] * 8, other)), tmp_path)
+    for resize, sizes in ((0, "'000' 9x12 and '010' 9x13"), (18, "'000' 18x24 and '010' 18x26")):
+        with pytest.raises(UsageError, match=f"are of different sizes, {sizes} pixels"):
+            prepare(split, options(resize))
+    assert not (tmp_path / "frames").exists()
+
+
 def test_kept_images_can_be_shared_by_those_who_may_not_write(
     small_shards: None, reachable: Path
 ) -> None:
@@ -182,7 +193,7 @@ def test_images_that_cannot_be_read_are_all_named(small_shards: None, tmp_path: 
         match=r"2 images of 'train' cannot be read: '002' \('drawn 2' is damaged.*'007'.*"
         r"--config.data.leave_out='\('\"'\"'002'\"'\"', '\"'\"'007'\"'\"'\)'$",
     ):
-        prepare(split, options(15))
+        prepare(split, options(15, 15))
     # What could be decoded is kept, for when the others can be read.
     assert [p.name for p in tmp_path.rglob("*.pixels")] == ["00002.pixels"]
     good = np.setdiff1d(np.arange(10), [2, 7])

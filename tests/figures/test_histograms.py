@@ -93,7 +93,7 @@ def test_fractions_are_drawn_in_percent() -> None:
     np.testing.assert_allclose(edges, np.arange(0, 51, 5))
     assert counts.tolist() == [1, 0, 0, 0, 0, 2, 0, 0, 0, 1]
     assert axes.get_lines()[0].get_xdata() == [25, 25]
-    assert notes(axes) == ["mean 25, sd 18"]
+    assert notes(axes) == ["mean 25, sd 20"]
     (metre,) = draw_histograms(dataset(x=([0.1, 0.5], {"units": "m", "fraction": 1}))).axes
     assert steps(metre)[1][-1] == 0.5
     (number,) = draw_histograms(dataset(x=([0.1, 0.5], {"units": "", "fraction": 0}))).axes
@@ -159,17 +159,20 @@ def test_bins_are_by_freedman_and_diaconis_within_bounds(values: np.ndarray, bin
 @pytest.mark.parametrize(
     ("values", "mean", "text"),
     [
-        ([6.1, 6.88], 6.49, "mean 6.49, sd 0.39"),
-        ([1000, 3000], 2000, "mean 2,000, sd 1,000"),
-        ([1, 2, 3, 6], 3, "mean 3.0, sd 1.9"),
-        ([10, 40], 25, "mean 25, sd 15"),
-        ([-0.5, 0.2], -0.15, "mean \u22120.15, sd 0.35"),
-        ([-0.5, 0.4999], -0.00005, "mean 0.00, sd 0.50"),
-        ([-0.5, 0.5], 0, "mean 0, sd 0.50"),
-        ([1.25e-3, 2.75e-3], 2e-3, "mean 0.00200, sd 0.00075"),
-        ([1e-7, 3e-7], 2e-7, "mean 2e\u221207, sd 1e\u221207"),
-        ([1.25e-4, 2.75e-4], 2e-4, "mean 0.0002, sd 7.5e\u221205"),
-        ([1e12, 3e12], 2e12, "mean 2e+12, sd 1e+12"),
+        ([6.1, 6.49, 6.88], 6.49, "mean 6.49, sd 0.39"),
+        ([1000, 2000, 3000], 2000, "mean 2,000, sd 1,000"),
+        ([1, 2, 3, 6], 3, "mean 3.0, sd 2.2"),
+        ([10, 25, 40], 25, "mean 25, sd 15"),
+        ([-0.5, -0.15, 0.2], -0.15, "mean \u22120.15, sd 0.35"),
+        ([-0.5, -0.00005, 0.4999], -0.00005, "mean 0.00, sd 0.50"),
+        ([-0.5, 0, 0.5], 0, "mean 0, sd 0.50"),
+        ([1.25e-3, 2e-3, 2.75e-3], 2e-3, "mean 0.00200, sd 0.00075"),
+        ([1e-7, 2e-7, 3e-7], 2e-7, "mean 2e\u221207, sd 1e\u221207"),
+        ([1.25e-4, 2e-4, 2.75e-4], 2e-4, "mean 0.0002, sd 7.5e\u221205"),
+        ([1e12, 2e12, 3e12], 2e12, "mean 2e+12, sd 1e+12"),
+        ([0.9e6, 1.4e6, 1.9e6], 1.4e6, "mean 1.40M, sd 0.50M"),
+        ([-3e6, 1e6, 5e6], 1e6, "mean 1.0M, sd 4.0M"),
+        ([9e5, 9.9e5, 1.08e6], 9.9e5, "mean 990,000, sd 90,000"),
         ([6.4931, 6.4931], 6.4931, "mean 6.49, sd 0"),
         ([32, 32], 32, "mean 32, sd 0"),
     ],
@@ -218,7 +221,7 @@ def test_rows_without_a_value_are_left_out_and_counted(values: Any) -> None:
     assert all(lower.y1 <= upper.y0 for lower, upper in pairwise(boxes)), "one above the other"
     heights = [h for _, _, h in bars(axes)] or steps(axes)[0]
     assert sum(heights) == 3
-    assert said.get_text() in ("mean 2.5, sd 1.2", "2 categories")
+    assert said.get_text() in ("mean 2.5, sd 1.5", "2 categories")
 
 
 @pytest.mark.parametrize("values", [np.full(1234, np.nan), np.full(1234, "")])
@@ -304,6 +307,26 @@ def test_counts_are_labelled_shortly() -> None:
     assert labels(999) == ["0", "250", "500", "750"]
     assert labels(5_200) == ["0", "2k", "4k"]
     assert labels(1_500_000) == ["0", "500k", "1M", "1.5M"]
+
+
+def test_large_values_are_labelled_shortly() -> None:
+    def labels(low: float, high: float) -> list[str]:
+        axes = panel_of(np.linspace(low, high, 99))
+        axes.figure.draw_without_rendering()
+        boxes = [t.get_window_extent() for t in axes.get_xticklabels()]
+        assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
+        return [t.get_text() for t in axes.get_xticklabels() if low <= t.get_position()[0] <= high]
+
+    assert labels(100, 9_000) == ["2,000", "4,000", "6,000", "8,000"]
+    assert labels(8_000, 41_000) == ["10k", "20k", "30k", "40k"]
+    assert labels(400_000, 3_400_000) == ["500k", "1M", "1.5M", "2M", "2.5M", "3M"]
+    assert labels(-26_000, 1_000) == [
+        *(f"\N{MINUS SIGN}{n}k" for n in (25, 20, 15, 10, 5)),
+        "0",
+    ]
+    assert labels(-2, -1.4) == [
+        f"\N{MINUS SIGN}{n}" for n in ("2", "1.9", "1.8", "1.7", "1.6", "1.5", "1.4")
+    ]
 
 
 def test_as_many_images_as_imagenet_has_make_no_more_to_draw() -> None:
