@@ -118,6 +118,8 @@ def test_run_json_says_what_a_person_should_know_of_the_data(
     record = run(small, tmp_path / "run", "train,report")
     assert "train_0000003" not in record["train"]["id"].values
     about = json.loads((tmp_path / "run" / "run.json").read_text())
+    (invocation,) = about["invocations"]
+    assert (invocation["from_epoch"], invocation["to_epoch"]) == (0, 1)
     note = "1 example left out, as data.leave_out says"
     assert about["data"]["train"]["notes"] == [note]
     assert about["data"]["test"]["notes"] == []

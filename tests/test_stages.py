@@ -256,3 +256,14 @@ def test_the_loss_of_epoch_0_is_not_a_divergence(
     fields["train"]["loss"][:] = np.nan
     Console(small, make_splits(), "single_label")._name_diverged(0, fields)
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("content", ["", "{}", '{"attributes": {"epochs_committed": 1}}'])
+def test_a_record_that_may_hold_an_epoch_is_in_use(tmp_path: Path, content: str) -> None:
+    """One that is not is removed to begin anew."""
+    folder = RunFolder(tmp_path / "run")
+    assert not folder.in_use
+    folder.record.mkdir(parents=True)
+    assert not folder.in_use
+    (folder.record / "zarr.json").write_text(content)
+    assert folder.in_use

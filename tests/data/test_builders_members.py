@@ -295,3 +295,11 @@ def test_the_good_ones_are_good(tmp_path: Path) -> None:
     members = archives.cifar_members(archives.cifar_noise(10), archives.cifar_noise(4))
     archives.cifar_archive(tmp_path, members)
     prepare("cifar10", tmp_path, tmp_path, check=False)
+
+
+def test_files_of_cifar_may_be_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the official ones are, of 10,000 images each."""
+    monkeypatch.setattr("jagree.data.builders.cifar10.LARGEST", 4)
+    members = archives.cifar_members(archives.cifar_noise(20), archives.cifar_noise(4))
+    archives.cifar_archive(tmp_path / "a", members)
+    archives.prepare("cifar10", tmp_path / "tfds", tmp_path / "a", check=False)

@@ -213,11 +213,15 @@ def test_images_that_do_not_fit_are_named(tmp_path: Path) -> None:
         prepare(split, options(crop=6))
 
 
-def test_pixels_that_are_too_few_are_made_again(small_shards: None, tmp_path: Path) -> None:
+@pytest.mark.parametrize("pixels", [-1, 1])
+def test_pixels_that_are_too_few_or_too_many_are_made_again(
+    small_shards: None, tmp_path: Path, pixels: int
+) -> None:
     split = make(Drawn.random(4, seed=0), tmp_path)
     whole = prepare(split, options(15, 13)).packed()
     (file,) = tmp_path.rglob("*.pixels")
-    file.write_bytes(file.read_bytes()[:-3])  # a pixel less
+    content = file.read_bytes()
+    file.write_bytes(content[:-3] if pixels < 0 else content + bytes(3))
     np.testing.assert_array_equal(prepare(split, options(15, 13)).packed(), whole)
 
 

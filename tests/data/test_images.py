@@ -106,3 +106,9 @@ def test_digests_of_another_number_are_computed_again(tmp_path: Path) -> None:
 def test_digests_need_not_be_kept(tmp_path: Path) -> None:
     (tmp_path / "digests").write_text("a file where the folder should be")
     assert len(digests(Drawn.random(5, seed=0), tmp_path)) == 5
+
+
+def test_a_file_is_not_taken_for_the_pixels_that_its_bytes_spell() -> None:
+    image = picture(9, 7, 0)
+    spelt = repr(image.shape).encode() + image.tobytes()  # no image, and hashed as it is
+    assert content_digest(spelt) != pixel_digest(image)

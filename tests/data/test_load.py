@@ -47,6 +47,8 @@ def test_sizes(options: ConfigDict) -> None:
     options.train_size, options.test_size = 50, 20
     splits = data.load(options)
     assert {name: len(s) for name, s in splits.items()} == {"train": 50, "test": 20}
+    options.seed = 1
+    assert data.load(options)["train"].id.tolist() != splits["train"].id.tolist()
 
 
 def test_a_share_is_held_out_example_by_example(
@@ -130,3 +132,12 @@ def test_the_folder_for_what_is_kept_reaches_the_splits(
     options: ConfigDict, tmp_path: Path
 ) -> None:
     assert {s.kept for s in data.load(options, tmp_path).values()} == {tmp_path}
+
+
+def test_what_is_kept_lies_beside_the_run_unless_the_config_says(
+    options: ConfigDict, tmp_path: Path
+) -> None:
+    run = tmp_path / "runs" / "one"
+    assert data.cache_folder(options, run) == tmp_path / "runs" / "prepared"
+    options.cache = str(tmp_path / "kept")
+    assert data.cache_folder(options, run) == tmp_path / "kept"

@@ -9,6 +9,7 @@ from jagree.errors import UsageError
 from tests.data.pictures import Drawn, encode
 
 LABEL = np.array([0, 1, 0, 1])
+SAMPLED = ["e1", "e12", "e17", "e18", "e2"]
 
 
 def make(n: int = 4, **changes: object) -> Split:
@@ -128,8 +129,19 @@ def test_encoded_images_have_the_fingerprint_of_their_pixels(tmp_path: Path) -> 
 
 
 def test_labels_beyond_a_byte_are_told_apart() -> None:
-    names = tuple(map(str, range(300)))
-    one, other = (
-        make(label=np.array([0, 0, 0, last], np.int32), class_names=names) for last in (1, 257)
-    )
+    names = tuple(map(str, range(66_000)))
+    prints = {
+        make(label=np.array([0, 0, 0, last], np.int32), class_names=names).fingerprint
+        for last in (1, 257, 65_537)
+    }
+    assert len(prints) == 3
+
+
+def test_a_sample_stays_what_it_was() -> None:
+    """Pinned, so that no change of its purpose, nor of the end that is taken, goes unseen."""
+    assert sample(make(20), 5, 0).id.tolist() == SAMPLED
+
+
+def test_ids_do_not_run_into_one_another() -> None:
+    one, other = (make(2, id=np.array(ids)) for ids in (["a", "bc"], ["ab", "c"]))
     assert one.fingerprint != other.fingerprint

@@ -7,6 +7,7 @@ from ml_collections import ConfigDict
 from jagree.data.frames import Frames
 from jagree.errors import UsageError
 from jagree.training import feeds
+from jagree.training.feed import shuffle
 from jagree.training.feeds import bytes_on_device, choose_feed, common_shape, make_feeds
 from tests.training.feeds import frames_of, whole
 
@@ -131,3 +132,18 @@ def test_the_config_decides_about_random_crops(small: ConfigDict) -> None:
         plan = make_feeds(small, {"train": large}, frames, "resident", "cpu")["train"].plan
         corners = np.unique(plan.train_dispatch(1, 0).inputs.corner)
         assert (len(corners) > 1) == random_crop
+
+
+def test_the_config_decides_about_seed_labels_and_dispatches(small: ConfigDict) -> None:
+    true = whole(50)
+    noisy = type(true)(**{**vars(true), "label": (true.label + 1) % 7, "true_label": true.label})
+    small.seed, small.data.seed, small.batch_size = 3, 4, 8
+    small.training.steps_per_dispatch = 2
+    frames = {"train": frames_of(noisy)}
+    plan = make_feeds(small, {"train": noisy}, frames, "resident", "gpu")["train"].plan
+    batch = plan.train_dispatch(1, 0)
+    assert batch.position.shape == (3, 2, 8)
+    for member in range(3):
+        order = shuffle(50, seed=3, member=member, epoch=1)
+        np.testing.assert_array_equal(batch.position[member].ravel(), order[:16])
+    np.testing.assert_array_equal(batch.inputs.label, noisy.label[batch.position])

@@ -197,3 +197,17 @@ def test_an_epoch_is_drawn_once_for_all_threads(monkeypatch: pytest.MonkeyPatch)
         list(feed.train_batches(epoch))
     assert drawn == [1, 2, 3]
     feed.close()
+
+
+def test_epochs_may_be_left_out_and_left_in_the_middle() -> None:
+    feed = make_feed("stream", make_plan(whole(400)), epochs=4)
+    for epoch in (1, 3, 2, 4):
+        expected = make_feed("resident", feed.plan).train_batches(epoch)
+        for batch, right in zip(feed.train_batches(epoch), [*expected][: 2 + epoch], strict=False):
+            np.testing.assert_array_equal(batch.position, right.position)
+    feed.close()
+
+
+def test_images_begin_where_jax_takes_them_as_they_are() -> None:
+    for size in range(1, 99):
+        assert module._aligned((size, 7)).ctypes.data % 64 == 0

@@ -66,7 +66,7 @@ def test_whole_pixels_come_back_exactly(side: int) -> None:
     np.testing.assert_array_equal(found, coordinates)
 
 
-@given(st.integers(1, 1_000), st.integers(0, 3), st.data())
+@given(st.integers(1, 1_000), st.integers(0, 4), st.data())
 def test_written_decimals_come_back_exactly(side: int, decimals: int, data: st.DataObject) -> None:
     coordinate = data.draw(st.integers(0, side * 10**decimals)) / 10**decimals
     stored = np.full((1, 4), coordinate / side, np.float32)
@@ -123,3 +123,17 @@ def test_what_is_no_box_is_refused(box: tuple[float, ...], message: str) -> None
     with pytest.raises(ValueError, match=message):
         edges(pixel_coordinates(stored.astype(np.float32), np.array([10, 6, 10, 6])), 10, 6)
     assert edges(np.array([good], np.float64), 10, 6).tolist() == [[0, 0, 10, 6]]
+
+
+def test_a_neighbour_of_the_quotient_comes_back_too() -> None:
+    for share in np.float32([0.25, 0.5]):  # above a power of 2, where neighbours lie farthest apart
+        stored = np.full((1, 4), np.nextafter(share, np.float32(1)))
+        assert (pixel_coordinates(stored, np.full(4, 500)) == 500 * share).all()
+
+
+@pytest.mark.parametrize(
+    ("side", "coordinate"), [(500, 123.4567), (950, 550.2531), (1_000, 868.4199)]
+)
+def test_the_fourth_decimal_is_not_rounded_away(side: int, coordinate: float) -> None:
+    stored = np.full((1, 4), coordinate / side, np.float32)
+    assert (pixel_coordinates(stored, np.full(4, side)) == coordinate).all()

@@ -2,6 +2,7 @@ import functools
 import os
 import pickle
 import shutil
+import time
 import unicodedata
 from pathlib import Path
 
@@ -364,3 +365,36 @@ def test_two_folders_of_one_archive_have_stamps_of_their_own(tmp_path: Path) -> 
         replaced.replace(file)
         stamps.add(stamp_of(tmp_path / name, ["1.bmp"]))
     assert len(stamps) == 4
+
+
+def test_classes_are_in_the_order_of_code_points(tmp_path: Path) -> None:
+    write(tmp_path, "train/ant/1.png", "train/Bee/1.png", "test/ant/1.png", "test/Bee/1.png")
+    split = load("test", options(tmp_path))
+    assert split.class_names == ("Bee", "ant")
+    assert dict(zip(split.id.tolist(), split.label.tolist(), strict=True)) == {
+        "test/Bee/1.png": 0, "test/ant/1.png": 1
+    }  # fmt: skip
+
+
+def test_names_in_another_normal_form_are_sorted_and_labelled_as_composed(pets: Path) -> None:
+    one, other = (unicodedata.normalize(form, "\u00fc") for form in ("NFC", "NFD"))
+    write(pets, f"train/{other}/1.png", f"train/cat/{other}.png", "train/cat/v.png")
+    split = load("train", options(pets))
+    assert split.class_names == ("bird", "cat", one)
+    last = ["train/cat/v.png", f"train/cat/{one}.png", f"train/{one}/1.png"]
+    assert split.id.tolist()[-3:] == last
+    assert split.label.tolist()[-3:] == [1, 1, 2]
+    with Image.open(pets / f"train/cat/{other}.png") as stored:
+        np.testing.assert_array_equal(split.image[len(split) - 2], np.asarray(stored))
+
+
+def test_the_stamp_tells_of_what_was_written_in_place(pets: Path) -> None:
+    """Of the same size, and with the time set back: as some tools leave a file that they mend."""
+    file = pets / "train/cat/a.png"
+    os.utime(file, ns=(0, 10**9))
+    image = load("train", options(pets)).image
+    before = image.stamp
+    time.sleep(0.05)  # longer than the system's clock of changes stands still
+    file.write_bytes(bytes(file.stat().st_size))
+    os.utime(file, ns=(0, 10**9))
+    assert image.stamp != before

@@ -557,3 +557,28 @@ def test_a_set_and_a_folder_exclude_each_other(pets: Path) -> None:
     message = refusal(pets, set="uoft-cs/cifar10")
     assert "data.set='uoft-cs/cifar10' names a set of the Hugging Face hub" in message
     assert "give one of them" in message
+
+
+def test_columns_name_the_examples_in_their_order(tmp_path: Path) -> None:
+    names = ("id", "image_id", "file_name", "filename", "path")
+    for number, first in enumerate(names):
+        columns = {name: [f"{name} {i}" for i in range(12)] for name in reversed(names[number:])}
+        write(tmp_path / f"{number}" / "train.parquet", rows() | columns)
+        found = load("train", options(tmp_path / f"{number}")).id.tolist()
+        assert found == sorted(f"train/{first} {i}" for i in range(12))
+
+
+def test_of_several_splits_to_test_on_the_first_is_taken(pets: Path) -> None:
+    names = ("test", "validation", "valid", "val")
+    for number, name in enumerate(names):
+        write(pets / f"{name}-00000-of-00001.parquet", rows([number]))
+    for number, name in enumerate(names):
+        assert load("test", options(pets)).id.tolist() == [f"test/{number}.png"]
+        (pets / f"{name}-00000-of-00001.parquet").unlink()
+
+
+def test_columns_of_one_file_have_stamps_of_their_own(tmp_path: Path) -> None:
+    columns = rows(range(2)) | {"other": rows([2, 3])["image"], "id": [1, 2]}
+    write(tmp_path / "train.parquet", columns, other=datasets.Image())
+    one, other = (load("train", options(tmp_path, image=name)) for name in ("image", "other"))
+    assert one.image.stamp != other.image.stamp

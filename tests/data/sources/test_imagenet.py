@@ -131,3 +131,17 @@ def test_missing_data_is_said_with_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no 'imagenet2012' data in") as caught:
         load("train", options(tmp_path))
     assert "python -m jagree.data --prepare=imagenet2012" in str(caught.value)
+
+
+def test_what_is_kept_is_of_files_of_this_size(small: Path) -> None:
+    """A file that was cut short, or another, may be as old."""
+    folder = small / "imagenet2012/5.1.0"
+    stamps = set()
+    for _ in range(2):
+        for shard in folder.glob("*train*array_record*"):
+            os.utime(shard, ns=(1, 1))
+        records = tfds_reader.open_split("imagenet2012", str(small), "train")
+        stamps.add(imagenet._stamp(records))
+        with next(folder.glob("*train*array_record*")).open("ab") as file:
+            file.write(b"more")
+    assert len(stamps) == 2

@@ -103,6 +103,17 @@ def test_grey_images_come_out_as_colours(tmp_path: Path) -> None:
         np.testing.assert_array_equal(split.image[i], np.stack([drawn(i)[:, :, 0]] * 3, 2))
 
 
+def test_images_of_sixteen_bits_are_images_too(tmp_path: Path) -> None:
+    deep = tfds.features.Image(shape=(6, 5, 1), dtype=np.uint16)
+    made(
+        tmp_path, {"image": deep, "label": LABEL, "id": TEXT},
+        image=lambda i: encode(drawn(i)[:, :, 0].astype(np.uint16) * 257), id=str,
+    )  # fmt: skip
+    split = load("train", options(tmp_path))
+    for i in range(7):
+        np.testing.assert_array_equal(split.image[i], np.stack([drawn(i)[:, :, 0]] * 3, 2))
+
+
 @pytest.mark.parametrize(
     "case", ["sizes differ", "jpeg", "one jpeg among others", "too much for memory"]
 )
@@ -129,6 +140,9 @@ def test_an_image_of_another_size_than_is_said_is_named(tmp_path: Path) -> None:
     made(tmp_path, image=lambda i: encode(picture(6 + (i == 3), 5, i)))
     with pytest.raises(UsageError, match=r"record 3' holds an image of 5x7 pixels, .* says 5x6"):
         load("train", options(tmp_path))
+    made(tmp_path, image=lambda i: encode(picture(*((5, 6) if i == 3 else (6, 5)), i)))
+    with pytest.raises(UsageError, match=r"record 3' holds an image of 6x5 pixels, .* says 5x6"):
+        load("train", options(tmp_path))
     made(tmp_path, image=lambda i: b"rubbish")
     with pytest.raises(UsageError, match=r"toy-train.*record 0' is no image that can be read"):
         load("train", options(tmp_path))
@@ -151,8 +165,18 @@ def test_the_first_feature_that_tells_all_apart_is_the_id(tmp_path: Path) -> Non
     assert split.id.tolist() == [f"train/{i}.png" for i in range(7)]
     np.testing.assert_array_equal(split.image[1], drawn(5))
     assert split.label.tolist() == [(6 - i) % 3 for i in range(7)]
-    made(tmp_path, features, {"train": 7}, **values | {"file_name": str, "id": str})
+    made(tmp_path, features, {"train": 7}, **values | {"id": str})
     assert load("train", options(tmp_path)).id.tolist() == [f"train/{i}" for i in range(7)]
+
+
+def test_features_identify_in_their_order(tmp_path: Path) -> None:
+    names = ("id", "file_name", "image/filename", "filename", "image_id")
+    values: dict[str, Any] = {name: lambda i, name=name: f"{name} {i}" for name in names}
+    for number, first in enumerate(names):
+        features = {"image": IMAGE, "label": LABEL} | dict.fromkeys(names[number:], TEXT)
+        made(tmp_path / f"{number}", features, {"train": 3}, **values)
+        found = load("train", options(tmp_path / f"{number}")).id.tolist()
+        assert found == [f"train/{first} {i}" for i in range(3)]
 
 
 def test_numbers_identify_as_well(tmp_path: Path) -> None:
@@ -161,6 +185,12 @@ def test_numbers_identify_as_well(tmp_path: Path) -> None:
     split = load("train", options(tmp_path))
     assert split.id.tolist() == sorted(f"train/{i}" for i in range(1, 13))
     np.testing.assert_array_equal(split.image[split.id.tolist().index("train/10")], drawn(2))
+
+
+def test_several_numbers_do_not_identify(tmp_path: Path) -> None:
+    pair = tfds.features.Tensor(shape=(2,), dtype=np.int64)
+    made(tmp_path, {"image": IMAGE, "label": LABEL, "id": pair}, id=lambda i: [i, 7])
+    assert all(len(i) == len("train/") + 16 for i in load("train", options(tmp_path)).id)
 
 
 def test_a_class_is_no_id_even_if_it_tells_all_apart(tmp_path: Path) -> None:
