@@ -89,7 +89,7 @@ class RunFolder:
             return bool(root["attributes"].get("epochs_committed", 0))
         except (FileNotFoundError, NotADirectoryError):
             return False
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return True
 
     def check_config(self, config: Mapping[str, Any]) -> None:

@@ -258,7 +258,9 @@ def test_the_loss_of_epoch_0_is_not_a_divergence(
     assert capsys.readouterr().out == ""
 
 
-@pytest.mark.parametrize("content", ["", "{}", '{"attributes": {"epochs_committed": 1}}'])
+@pytest.mark.parametrize(
+    "content", ["", "{}", "[]", '{"attributes": null}', '{"attributes": {"epochs_committed": 1}}']
+)
 def test_a_record_that_may_hold_an_epoch_is_in_use(tmp_path: Path, content: str) -> None:
     """One that is not is removed to begin anew."""
     folder = RunFolder(tmp_path / "run")
