@@ -30,12 +30,12 @@ STEPS = 10  # timed together
 def compiled(form: layers.Convolution):
     """Training and evaluation of LeNet5 with that form, compiled; and its state."""
     layers.choose_convolution = lambda *_: form
-    optimizer = optimizers.sgd(ConfigDict({"momentum": 0.9}))
+    optimizer = optimizers.sgd(ConfigDict())
     learner = Learner(LeNet5(classes=10), tasks.SINGLE_LABEL, optimizer)
-    (state,) = init_members(learner.network, optimizer, (32, 32, 3), seed=0, members=1)
+    (state,) = init_members(learner.network, optimizer, (32, 32, 3), seed=0, members=[0])
     rng = np.random.default_rng(0)
     image, label = rng.integers(0, 255, (500, 32, 32, 3), np.uint8), np.arange(500) % 10
-    hyper = Hyper(np.float32(0.1), np.float32(5e-4))
+    hyper = Hyper(*(np.array(value, np.float32) for value in (0.1, 5e-4, 0.9)))
     train = jax.jit(functools.partial(train_step, learner))
     evaluate = jax.jit(functools.partial(eval_step, learner))
     arguments = jax.device_put((state, image[:128], label[:128], hyper))

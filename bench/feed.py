@@ -321,13 +321,15 @@ def small_images() -> None:
 def step_cost(frames: Frames) -> None:
     """A training step with and without the gather."""
     feed = ResidentFeed(plan_of(frames))
-    optimizer = optimizers.sgd(ConfigDict({"momentum": 0.9}))
+    optimizer = optimizers.sgd(ConfigDict())
     learner = Learner(LeNet5(classes=10), tasks.SINGLE_LABEL, optimizer)
-    states = init_members(learner.network, optimizer, frames.shape, seed=0, members=_MEMBERS.value)
+    states = init_members(
+        learner.network, optimizer, frames.shape, seed=0, members=range(_MEMBERS.value)
+    )
     engine, _ = choose_engine("auto", jax.default_backend())
     feeding = Ensemble(learner, states, engine=engine)
     batch = next(iter(feed.train_batches(1)))
-    hyper = Hyper(*(np.full(batch.position.shape[:2], v, np.float32) for v in (0.01, 0.0)))
+    hyper = Hyper(*(np.full(batch.position.shape[:2], v, np.float32) for v in (0.01, 0.0, 0.9)))
     call = fixed_step(learner, states_copy(states), engine, frames, batch)
 
     def steps(call: Callable[[], Any]) -> Callable[[], int]:
@@ -355,7 +357,7 @@ def fixed_step(
     """A training step of all members on a batch each that stays on the device: the bare step."""
     image = frames.whole()[batch.position[:, 0]]
     label = batch.inputs.label[:, 0]
-    hyper = Hyper(np.float32(0.01), np.float32(0))
+    hyper = Hyper(np.array(0.01, np.float32), np.array(0, np.float32), np.array(0.9, np.float32))
     members = range(len(states))
     if engine == "loop":
         one = jax.jit(functools.partial(train_step, learner), donate_argnums=0)

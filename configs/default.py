@@ -12,7 +12,10 @@ def get_config() -> ConfigDict:
     config = ConfigDict()
     config.name = "default"  # of the experiment: titles, and the run folder runs/<name>
     config.seed = 0  # of weights and shuffles; with the member's number it decides both
-    config.network = "lenet5"
+    config.network = "lenet5"  # or vgg16, resnet50, densenet121, ...; see jagree/registry.py
+    # Computing in bfloat16 is faster on accelerators and rounds to 3 digits; weights, their
+    # updates, BatchNorm's moments and the logits stay float32.
+    config.precision = "float32"
     config.members = 5  # networks trained at once; the paper's number
     config.epochs = 60  # passes over the training split
     config.batch_size = 128  # examples; the last batch of an epoch may be smaller
@@ -46,17 +49,29 @@ def get_config() -> ConfigDict:
     config.data.test_sample = "a"  # kth_tips2b: the sample to test on; the authors' code has c
 
     config.optimizer = ConfigDict()
-    config.optimizer.name = "sgd"
-    config.optimizer.learning_rate = 0.1  # at the start
-    config.optimizer.momentum = 0.9
+    config.optimizer.name = "sgd"  # or adam
+    config.optimizer.learning_rate = 0.1  # at the start; of one_cycle, at the peak
+    config.optimizer.momentum = 0.9  # of adam, beta1
+    config.optimizer.beta2 = 0.999  # of adam
+    config.optimizer.epsilon = 1e-8  # of adam
     config.optimizer.weight_decay = 5e-4  # coupled L2, on all parameters
 
     config.schedule = ConfigDict()
-    config.schedule.name = "cosine"
+    config.schedule.name = "cosine"  # or constant, step, one_cycle
     config.schedule.final_learning_rate = 5e-4  # where the cosine would end
+    config.schedule.step_epochs = 30  # of step: every so many epochs the rate is multiplied
+    config.schedule.step_factor = 0.1  # by this
+    # Of one_cycle; as in PyTorch.
+    config.schedule.rise = 0.3  # share of the run's steps in which the rate goes up
+    config.schedule.start_divisor = 25.0  # it starts at the peak's rate divided by this
+    config.schedule.end_divisor = 1e4  # and ends at the start's rate divided by this
+    config.schedule.cycle_momentum = True  # the momentum goes down and up again; False: it stays
+    config.schedule.momentum_low = 0.85  # at the rate's peak
+    config.schedule.momentum_high = 0.95  # at both ends
 
     # What members differ in: empty, or one value per member in place of the common one.
     config.per_member = ConfigDict()
+    config.per_member.network = ()  # members of one network are trained together
     config.per_member.learning_rate = ()
     config.per_member.weight_decay = ()
     config.per_member.label_noise = ()

@@ -80,6 +80,8 @@ def parse(argv: Sequence[str]) -> list[str]:
                 raise UsageError(f"no config file '{path[1]}'; the experiments lie in configs/")
         return flags.FLAGS(argv)
     except (UsageError, flags.Error) as error:
+        if "get_config() takes 0 positional arguments" in str(error):  # amid a traceback
+            sys.exit(fail("this config has no variants; leave out the colon and what follows it"))
         sys.exit(fail(str(error)))
     except AttributeError as error:
         if "get_config" not in str(error):

@@ -1,6 +1,7 @@
 """The rules between the fields of a config, each with its remedy."""
 
 import difflib
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from jagree import registry
 from jagree.errors import UsageError
 
 CHOICES = {
+    "precision": ("float32", "bfloat16"),
     "recording.mode": ("epoch_end", "online"),
     "training.engine": ("auto", "vmap", "loop"),
     "training.feed": ("auto", "resident", "stream"),
@@ -33,6 +35,7 @@ _POSITIVE = (
     "members",
     "epochs",
     "batch_size",
+    "schedule.step_epochs",
     "training.checkpoint_every",
     "statistics.edges.repeats",
 )
@@ -55,6 +58,13 @@ _NOT_NEGATIVE = (
     "statistics.edges.seed",
     "statistics.edges.examples",
 )
+_BELOW_ONE = (
+    "optimizer.momentum",
+    "optimizer.beta2",
+    "schedule.momentum_low",
+    "schedule.momentum_high",
+)
+_ABOVE_ZERO = ("optimizer.epsilon", "schedule.step_factor", "schedule.end_divisor")
 _REGISTERED = {
     "data.name": "source",
     "network": "network",
@@ -90,8 +100,7 @@ def check(config: ConfigDict) -> None:
     if config.task != "auto":
         registry.check("task", config.task)
     _check_data(config.data)
-    if not 0 <= config.optimizer.momentum < 1:
-        raise UsageError(f"optimizer.momentum must lie in [0, 1), not {config.optimizer.momentum}")
+    _check_recipe(fields)
     for field, known in CHOICES.items():
         if fields[field] not in known:
             raise UsageError(f"unknown {field} '{fields[field]}'; known: {', '.join(known)}")
@@ -99,6 +108,32 @@ def check(config: ConfigDict) -> None:
     _check_per_member(config)
     _check_leave_out(config.study.leave_out, config.members)
     check_statistics(config.statistics)
+
+
+def _check_recipe(fields: Mapping[str, Any]) -> None:
+    """The rules within ``config.optimizer`` and ``config.schedule`` that need more than a sign."""
+    for field in _BELOW_ONE:
+        if not 0 <= fields[field] < 1:
+            raise UsageError(f"{field} must lie in [0, 1), not {fields[field]}")
+    for field in _ABOVE_ZERO:
+        if not 0 < fields[field] < math.inf:
+            raise UsageError(f"{field} must be a finite number above 0, not {fields[field]}")
+    if not 0 < fields["schedule.rise"] < 1:
+        raise UsageError(
+            "schedule.rise is the share of the run in which the rate goes up, above 0 and below 1, "
+            f"not {fields['schedule.rise']}; PyTorch's is 0.3"
+        )
+    if not 1 <= fields["schedule.start_divisor"] < math.inf:
+        raise UsageError(
+            "schedule.start_divisor must be a finite number of 1 or more, not "
+            f"{fields['schedule.start_divisor']}; one_cycle starts at optimizer.learning_rate "
+            "divided by it"
+        )
+    low, high = fields["schedule.momentum_low"], fields["schedule.momentum_high"]
+    if low > high:
+        raise UsageError(
+            f"schedule.momentum_low={low} is above schedule.momentum_high={high}; exchange them"
+        )
 
 
 def _check_data(options: ConfigDict) -> None:
@@ -188,12 +223,15 @@ def _check_name(name: str) -> None:
 
 def _check_per_member(config: ConfigDict) -> None:
     for field, values in config.per_member.items():
+        if field == "network":
+            for name in values:
+                registry.check("network", str(name))
         if len(values) not in (0, config.members):
             raise UsageError(
                 f"per_member.{field} has {len(values)} values for {config.members} members; "
                 "give one per member, or none"
             )
-        if not all(isinstance(v, (int, float)) and v >= 0 for v in values):
+        if field != "network" and not all(isinstance(v, (int, float)) and v >= 0 for v in values):
             raise UsageError(f"per_member.{field} must hold numbers of 0 or more, not {values}")
         if field == "label_noise" and any(v > 1 for v in values):
             raise UsageError(f"per_member.label_noise must hold probabilities, not {values}")
@@ -206,9 +244,9 @@ def _check_leave_out(leave_out: tuple[int, ...], members: int) -> None:
         raise UsageError("study.leave_out leaves no member to study; leave one in")
 
 
-def per_member(config: ConfigDict, field: str) -> tuple[float, ...]:
+def per_member(config: ConfigDict, field: str) -> tuple[Any, ...]:
     """The value of a field of ``config.per_member`` for each member, the common one by default."""
-    section = config.data if field == "label_noise" else config.optimizer
+    section = {"label_noise": config.data, "network": config}.get(field, config.optimizer)
     own = config.per_member[field]
     return tuple(own) if own else (section[field],) * config.members
 
@@ -241,8 +279,11 @@ def check_against_data(config: ConfigDict, train_examples: int) -> None:
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """Sentences naming each field whose value differs and that is not free to (`MAY_CHANGE`)."""
-    before, after = flatten(old), flatten(new)
+    """Sentences naming each field whose value differs and that is not free to (`MAY_CHANGE`).
+
+    A field that was added since `old` was written counts there as its default.
+    """
+    before, after = flatten(_defaults()) | flatten(old), flatten(new)
     return [
         f"{field} is {after.get(field, 'missing')!r}, was {before.get(field, 'missing')!r}"
         for field in sorted(before.keys() | after.keys())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -12,9 +13,10 @@ from ml_collections import ConfigDict
 from tqdm import tqdm
 
 from jagree import data
+from jagree.config import per_member
 from jagree.data.split import Split
 from jagree.record.correctness import RULES
-from jagree.words import counted, duration
+from jagree.words import counted, duration, enumeration
 
 if TYPE_CHECKING:  # training is imported by main alone, and late
     from jagree.training.loop import Fields, Plan
@@ -67,9 +69,9 @@ class Console:
         self._plan = plan
         config, train = self._config, self._splits["train"]
         say(
-            f"{config.members} {config.network} ({plan.parameters:,} parameters each) on "
-            f"{data.name(config.data)}: {len(train):,} train and {len(self._splits['test']):,} "
-            f"test images, seen at {plan.image_shape[0]}x{plan.image_shape[1]}"
+            f"{self._members()} on {data.name(config.data)}: {len(train):,} train and "
+            f"{len(self._splits['test']):,} test images, seen at "
+            f"{plan.image_shape[0]}x{plan.image_shape[1]}"
         )
         for name, split in self._splits.items():
             for note in split.notes:
@@ -81,6 +83,16 @@ class Console:
             f"{config.batch_size}{resumed}\n"
             f"engine {plan.engine} on {plan.device}: {plan.reason}\n"
             f"feed {plan.feed}: {plan.feed_reason}\ncompiling ..."
+        )
+
+    def _members(self) -> str:
+        counts = Counter(per_member(self._config, "network"))
+        return enumeration(
+            [
+                f"{count} {name} ({self._plan.parameters[name]:,} parameters"
+                + (" each)" if count > 1 else ")")
+                for name, count in counts.items()
+            ]
         )
 
     def stepped(self, epoch: int, steps: int) -> None:
@@ -147,8 +159,9 @@ class Console:
             bad |= (prediction == -1).any(axis=tuple(range(1, prediction.ndim)))
         for member in sorted(set(np.flatnonzero(bad).tolist()) - self._diverged):
             self._diverged.add(member)
+            network = per_member(self._config, "network")[member]
             say(
-                f"member {member} ({self._config.network}) diverged in epoch {epoch}: its loss is "
+                f"member {member} ({network}) diverged in epoch {epoch}: its loss is "
                 "not finite; it stays in the record, the other members are not affected"
             )
 

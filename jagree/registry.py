@@ -20,6 +20,11 @@ TABLE: dict[str, dict[str, str]] = {
     },
     "network": {
         "lenet5": "jagree.networks.lenet5:LeNet5",
+        "vgg16": "jagree.networks.vgg16:VGG16",
+        "resnet50": "jagree.networks.resnet50:ResNet50",
+        "resnet50_imagenet": "jagree.networks.resnet50:ResNet50ImageNet",
+        "densenet121": "jagree.networks.densenet121:DenseNet121",
+        "densenet121_cifar": "jagree.networks.densenet121:DenseNet121Cifar",
     },
     "statistic": {
         "entropy": "jagree.statistics.catalogue:ENTROPY",
@@ -40,10 +45,13 @@ TABLE: dict[str, dict[str, str]] = {
     },
     "optimizer": {
         "sgd": "jagree.training.optimizers:sgd",
+        "adam": "jagree.training.optimizers:adam",
     },
     "schedule": {
-        "constant": "jagree.training.optimizers:constant",
-        "cosine": "jagree.training.optimizers:cosine",
+        "constant": "jagree.training.schedules:constant",
+        "cosine": "jagree.training.schedules:cosine",
+        "step": "jagree.training.schedules:step",
+        "one_cycle": "jagree.training.schedules:one_cycle",
     },
 }
 

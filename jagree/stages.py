@@ -160,7 +160,7 @@ def train(config: ConfigDict, splits: Mapping[str, Split], folder: RunFolder) ->
         Recorder.create(
             folder.record,
             splits,
-            networks=[config.network] * config.members,
+            networks=rules.per_member(config, "network"),
             seed=config.seed,
             correctness=task.correctness,
             recording={"train": config.recording.mode, "test": "epoch_end"},
@@ -199,8 +199,8 @@ class _FolderListener(Console):
     def planned(self, plan: Any) -> None:
         super().planned(plan)
         members = [
-            {"member": k, "network": self._config.network, "parameters": plan.parameters}
-            for k in range(self._config.members)
+            {"member": k, "network": network, "parameters": plan.parameters[network]}
+            for k, network in enumerate(rules.per_member(self._config, "network"))
         ]
         self._folder.update(members=members)
         device = f"{plan.device} ({host()})"

@@ -14,7 +14,25 @@ CASES = [
     ("batch_size", -1, "batch_size must be 1 or more"),
     ("seed", -1, "seed must be 0 or more"),
     ("optimizer.learning_rate", float("nan"), "optimizer.learning_rate must be 0 or more"),
-    ("optimizer.momentum", 1.0, "optimizer.momentum must lie in"),
+    ("optimizer.name", "adamw", r"did you mean 'adam'\?\); known: adam, sgd"),
+    ("optimizer.momentum", 1.0, r"optimizer.momentum must lie in \[0, 1\), not 1.0"),
+    ("optimizer.momentum", -0.1, "optimizer.momentum must lie in"),
+    ("optimizer.beta2", 1.0, r"optimizer.beta2 must lie in \[0, 1\), not 1.0"),
+    ("optimizer.beta2", -0.1, "optimizer.beta2 must lie in"),
+    ("optimizer.epsilon", 0.0, "optimizer.epsilon must be a finite number above 0, not 0.0"),
+    ("optimizer.epsilon", float("inf"), "optimizer.epsilon must be a finite number above 0"),
+    ("schedule.name", "onecycle", "did you mean 'one_cycle'"),
+    ("schedule.step_epochs", 0, "schedule.step_epochs must be 1 or more, not 0"),
+    ("schedule.step_factor", 0.0, "schedule.step_factor must be a finite number above 0"),
+    ("schedule.step_factor", float("nan"), "schedule.step_factor must be a finite number above 0"),
+    ("schedule.rise", 0.0, "share of the run in which the rate goes up, above 0 and below 1, not"),
+    ("schedule.rise", 1.0, "goes up, above 0 and below 1, not 1.0; PyTorch's is 0.3"),
+    ("schedule.start_divisor", 0.99, "schedule.start_divisor must be a finite number of 1 or more"),
+    ("schedule.start_divisor", float("inf"), "one_cycle starts at optimizer.learning_rate divided"),
+    ("schedule.end_divisor", 0.0, "schedule.end_divisor must be a finite number above 0, not 0.0"),
+    ("schedule.momentum_low", -0.1, r"schedule.momentum_low must lie in \[0, 1\), not -0.1"),
+    ("schedule.momentum_high", 1.0, r"schedule.momentum_high must lie in \[0, 1\), not 1.0"),
+    ("schedule.momentum_low", 0.96, "momentum_low=0.96 is above schedule.momentum_high=0.95"),
     ("recording.mode", "off", "known: epoch_end, online"),
     ("per_member.learning_rate", (0.1,), "1 values for 5 members"),
     ("per_member.weight_decay", (0.1, 0.1, 0.1, 0.1, -0.1), "numbers of 0 or more"),
@@ -86,6 +104,25 @@ def test_the_default_config_is_valid() -> None:
     rules.check(default.get_config())
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("optimizer.momentum", 0.0),
+        ("optimizer.beta2", 0.0),
+        ("schedule.step_epochs", 1),
+        ("schedule.step_factor", 2.0),
+        ("schedule.start_divisor", 1.0),
+        ("schedule.end_divisor", 0.5),
+        ("schedule.momentum_low", 0.0),
+        ("schedule.momentum_low", 0.95),
+    ],
+)
+def test_the_ends_of_what_a_recipe_allows_are_allowed(field: str, value: object) -> None:
+    config = default.get_config()
+    config.update_from_flattened_dict({field: value})
+    rules.check(config)
+
+
 def test_an_unknown_field_suggests_the_nearest() -> None:
     config = default.get_config()
     config.optimizer.momentun = 0.5
@@ -137,13 +174,26 @@ def test_differences_name_what_may_not_change_and_ignore_what_may() -> None:
 def test_differences_see_through_json() -> None:
     """Tuples become lists in run.json: not a difference."""
     old = default.get_config().to_dict()
-    new = {**old, "per_member": {"learning_rate": [], "weight_decay": [], "label_noise": []}}
+    new = {**old, "per_member": {field: [] for field in old["per_member"]}}
     assert rules.differences(old, new) == []
+
+
+def test_a_field_added_since_a_run_began_counts_as_its_default() -> None:
+    new = default.get_config()
+    old = new.to_dict()
+    del old["precision"], old["optimizer"]["beta2"]
+    assert rules.differences(old, new.to_dict()) == []
+    new.precision = "bfloat16"
+    assert rules.differences(old, new.to_dict()) == ["precision is 'bfloat16', was 'float32'"]
 
 
 def test_members_take_their_own_values() -> None:
     config = default.get_config()
     config.members = 2
+    assert rules.per_member(config, "network") == ("lenet5", "lenet5")
+    config.per_member.network = ("vgg16", "lenet5")
+    assert rules.per_member(config, "network") == ("vgg16", "lenet5")
+    rules.check(config)
     config.per_member.learning_rate = (0.1, 1e4)
     assert rules.per_member(config, "learning_rate") == (0.1, 1e4)
     assert rules.per_member(config, "weight_decay") == (5e-4, 5e-4)

@@ -1,1 +1,4 @@
-"""The networks, as Flax Linen modules: ``network(classes=C)(images, train=...) -> logits``."""
+"""The networks, as Flax Linen modules: ``network(classes=C)(images, train=...) -> logits``.
+
+All take a `dtype`, in which they compute; parameters, running averages and logits are float32.
+"""

@@ -11,27 +11,57 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
+from jagree.errors import UsageError
+
 # Weights: normal with variance 2 / fan-in, not truncated (He et al. 2015, eq. 10; the paper's).
 kaiming_normal = nn.initializers.variance_scaling(2.0, "fan_in", "normal")
 
 
 def dense_convolution(
-    image: Float[Array, "B H W C"], kernel: Float[Array, "h w C F"]
+    image: Float[Array, "B H W C"],
+    kernel: Float[Array, "h w C F"],
+    stride: int = 1,
+    padding: int = 0,
 ) -> Float[Array, "B H2 W2 F"]:
-    """Unpadded convolution with stride 1, as the backend does it."""
+    """Convolution as the backend does it; `padding` rows and columns of zeros on each side."""
     return lax.conv_general_dilated(
-        image, kernel, (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC")
+        image,
+        kernel,
+        (stride, stride),
+        ((padding, padding), (padding, padding)),
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
     )
 
 
-def banded_convolution(
-    image: Float[Array, "B H W C"], kernel: Float[Array, "h w C F"]
+def pointwise_convolution(
+    image: Float[Array, "B H W C"],
+    kernel: Float[Array, "1 1 C F"],
+    stride: int = 1,
+    padding: int = 0,
 ) -> Float[Array, "B H2 W2 F"]:
-    """The same as one matrix product: along the width, a convolution is a banded matrix.
+    """A 1x1 convolution as the matrix product that it is.
+
+    Over stacked weights it stays a product, a batched one, where a convolution would become a
+    grouped one; and on a CPU it is faster even alone (docs/decisions.md).
+    """
+    image = _padded(image, padding)
+    return image[:, ::stride, ::stride] @ kernel[0, 0]
+
+
+def banded_convolution(
+    image: Float[Array, "B H W C"],
+    kernel: Float[Array, "h w C F"],
+    stride: int = 1,
+    padding: int = 0,
+) -> Float[Array, "B H2 W2 F"]:
+    """One matrix product again: along the width, a convolution is a banded matrix. Stride 1 only.
 
     The band is mostly zeros, so this does about W / w times the arithmetic; on small, narrow maps
     a CPU still trains with it nearly twice as fast (bench/convolution.py, docs/decisions.md).
     """
+    if stride != 1:
+        raise ValueError(f"the banded form has stride 1, not {stride}")
+    image = _padded(image, padding)
     height, width, channels, features = kernel.shape
     rows, columns = image.shape[1] - height + 1, image.shape[2] - width + 1
     shift = jnp.stack(
@@ -44,7 +74,13 @@ def banded_convolution(
     return (windows @ band).reshape(image.shape[0], rows, columns, features)
 
 
-Convolution = Callable[[Array, Array], Array]
+def _padded(image: Float[Array, "B H W C"], padding: int) -> Float[Array, "B H2 W2 C"]:
+    if not padding:
+        return image
+    return jnp.pad(image, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
+
+
+Convolution = Callable[[Array, Array, int, int], Array]
 
 # Elements of the banded matrix up to which it was measured to win on a CPU: 512 KiB, one core's
 # second-level cache. Not measured on accelerators, where a convolution is what the chip is for.
@@ -52,42 +88,65 @@ _LARGEST_BAND = 2**17
 
 
 def choose_convolution(
-    image_shape: tuple[int, ...], kernel_shape: tuple[int, ...], backend: str | None = None
+    image_shape: tuple[int, ...],
+    kernel_shape: tuple[int, ...],
+    stride: int = 1,
+    padding: int = 0,
+    backend: str | None = None,
 ) -> Convolution:
-    """The faster of the forms for these shapes; they differ by float rounding only."""
+    """The fastest of the forms for these shapes; they differ by float rounding only."""
     height, width, channels, features = kernel_shape
-    columns = image_shape[2] - width + 1
-    band = height * image_shape[2] * channels * columns * features
-    if (backend or jax.default_backend()) == "cpu" and band <= _LARGEST_BAND:
+    if height == width == 1:
+        return pointwise_convolution
+    columns = image_shape[2] + 2 * padding
+    band = height * columns * channels * (columns - width + 1) * features
+    if (backend or jax.default_backend()) == "cpu" and stride == 1 and band <= _LARGEST_BAND:
         return banded_convolution
     return dense_convolution
 
 
 class Conv(nn.Module):
-    """Unpadded convolution with stride 1, Kaiming-normal weights and zero biases."""
+    """Convolution with Kaiming-normal weights and zero biases; computes in its input's type.
+
+    Attributes
+    ----------
+    features : int
+    kernel_size : int
+        Height and width.
+    stride, padding : int
+        As in PyTorch: `padding` rows and columns of zeros on each side.
+    use_bias : bool
+        No where a BatchNorm follows that adds one of its own.
+    """
 
     features: int
-    kernel_size: tuple[int, int]
+    kernel_size: int
+    stride: int = 1
+    padding: int = 0
+    use_bias: bool = True
 
     @nn.compact
     def __call__(self, image: Float[Array, "B H W C"]) -> Float[Array, "B H2 W2 F"]:
-        """Convolve; the maps shrink by the kernel size less one."""
-        shape = (*self.kernel_size, image.shape[-1], self.features)
-        kernel = self.param("kernel", kaiming_normal, shape)
-        bias = self.param("bias", nn.initializers.zeros, (self.features,))
-        convolve = choose_convolution(image.shape, shape)
-        return convolve(image, kernel) + bias[None, None, None, :]
+        """Convolve; the maps become (H + 2 padding - kernel_size) // stride + 1 high."""
+        shape = (self.kernel_size, self.kernel_size, image.shape[-1], self.features)
+        kernel = self.param("kernel", kaiming_normal, shape).astype(image.dtype)
+        convolve = choose_convolution(image.shape, shape, self.stride, self.padding)
+        out = convolve(image, kernel, self.stride, self.padding)
+        if not self.use_bias:
+            return out
+        bias = self.param("bias", nn.initializers.zeros, (self.features,)).astype(image.dtype)
+        return out + bias[None, None, None, :]
 
 
 class Dense(nn.Module):
-    """Dense layer with Kaiming-normal weights and zero biases."""
+    """Dense layer with Kaiming-normal weights and zero biases; computes in its input's type."""
 
     features: int
 
     @nn.compact
     def __call__(self, x: Float[Array, "B C"]) -> Float[Array, "B F"]:
         """Multiply and add."""
-        return nn.Dense(self.features, kernel_init=kaiming_normal)(x)
+        return nn.Dense(self.features, dtype=x.dtype, kernel_init=kaiming_normal)(x)
 
 
 class BatchNorm(nn.Module):
@@ -95,6 +154,7 @@ class BatchNorm(nn.Module):
 
     Flax's own keeps the biased variance in its running average; PyTorch, and so the paper, the
     unbiased one (n / (n - 1)). A batch whose channel has a single value normalises to the offset.
+    Moments are taken in single precision at least; the result is of the input's type.
     """
 
     epsilon: float = 1e-5
@@ -109,10 +169,11 @@ class BatchNorm(nn.Module):
         running_mean = self.variable("batch_stats", "mean", jnp.zeros, channels)
         running_var = self.variable("batch_stats", "var", jnp.ones, channels)
         mean, var = running_mean.value, running_var.value
+        precise = x.astype(jnp.promote_types(x.dtype, jnp.float32))
         if train:
             axes = tuple(range(x.ndim - 1))
-            mean = x.mean(axes)
-            var = jnp.maximum((x * x).mean(axes) - mean * mean, 0.0)
+            mean = precise.mean(axes)
+            var = jnp.maximum((precise * precise).mean(axes) - mean * mean, 0.0)
             if not self.is_initializing():
                 n = x.size // x.shape[-1]
                 unbiased = var * (n / max(n - 1, 1))
@@ -123,7 +184,7 @@ class BatchNorm(nn.Module):
         gain = scale * lax.rsqrt(var + self.epsilon)
         shift = offset - mean * gain
         over_channels = (None,) * (x.ndim - 1)
-        return x * gain[over_channels] + shift[over_channels]
+        return (precise * gain[over_channels] + shift[over_channels]).astype(x.dtype)
 
 
 def average_pool(image: Float[Array, "B H W C"], size: int = 2) -> Float[Array, "B H2 W2 C"]:
@@ -135,3 +196,21 @@ def average_pool(image: Float[Array, "B H W C"], size: int = 2) -> Float[Array, 
     rows, columns = height // size, width // size
     cut = image[:, : rows * size, : columns * size]
     return cut.reshape(batch, rows, size, columns, size, channels).mean((2, 4))
+
+
+def max_pool(
+    image: Float[Array, "B H W C"], size: int, stride: int, padding: int = 0
+) -> Float[Array, "B H2 W2 C"]:
+    """Largest value of each window; what is added at the border never is the largest."""
+    return nn.max_pool(image, (size, size), (stride, stride), ((padding, padding),) * 2)
+
+
+def check_size(network: nn.Module, image: Float[Array, "B H W C"], smallest: int) -> None:
+    """Raise a UsageError if the images are smaller than `smallest` pixels a side."""
+    height, width = image.shape[1:3]
+    if min(height, width) < smallest:
+        raise UsageError(
+            f"{type(network).__name__} takes images of {smallest}x{smallest} pixels or more, not "
+            f"{height}x{width}; choose another network or data set, or enlarge the images by "
+            "data.resize"
+        )

@@ -1,10 +1,11 @@
 """LeNet5 as the paper's authors ran it (LeCun et al. 1998, with batch normalisation)."""
 
 import flax.linen as nn
+import jax.numpy as jnp
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from jagree.errors import UsageError
-from jagree.networks.layers import BatchNorm, Conv, Dense, average_pool
+from jagree.networks.layers import BatchNorm, Conv, Dense, average_pool, check_size
 
 SMALLEST = 32  # pixels a side: of which the third convolution leaves a single one
 
@@ -16,6 +17,7 @@ class LeNet5(nn.Module):
     """
 
     classes: int
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, image: Float[Array, "B H W 3"], train: bool) -> Float[Array, "B classes"]:
@@ -26,15 +28,11 @@ class LeNet5(nn.Module):
         UsageError
             If the images are smaller than `SMALLEST`.
         """
-        if min(image.shape[1:3]) < SMALLEST:
-            raise UsageError(
-                f"lenet5 takes images of {SMALLEST}x{SMALLEST} pixels or more, not "
-                f"{image.shape[1]}x{image.shape[2]}; choose another network or data set"
-            )
-        x = image
+        check_size(self, image, SMALLEST)
+        x = image.astype(self.dtype)
         for features, pooled in ((6, True), (16, True), (120, False)):
-            x = Conv(features, (5, 5))(x)
+            x = Conv(features, 5)(x)
             x = nn.relu(BatchNorm()(x, train))
             x = average_pool(x) if pooled else x
         x = nn.relu(Dense(84)(x.reshape(x.shape[0], -1)))
-        return Dense(self.classes)(x)
+        return Dense(self.classes)(x).astype(jnp.promote_types(x.dtype, jnp.float32))

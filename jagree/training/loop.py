@@ -20,6 +20,7 @@ from jagree.training.checkpoint import Checkpoints
 from jagree.training.ensemble import Ensemble, choose_engine
 from jagree.training.feed import Batch
 from jagree.training.feeds import choose_feed, common_shape, make_feeds
+from jagree.training.groups import Groups, group_members
 from jagree.training.optimizers import Hyper
 from jagree.training.state import check_shape, init_members, parameter_count
 from jagree.training.steps import Learner
@@ -31,7 +32,7 @@ Fields = dict[str, dict[str, np.ndarray]]  # split -> variable -> [K, N] or [K]
 class Plan(NamedTuple):
     """What is about to be done, for the person who waits for it."""
 
-    parameters: int  # of one member
+    parameters: Mapping[str, int]  # of one member of each network
     image_shape: tuple[int, int, int]  # height, width, channels of what a network sees
     engine: str
     reason: str
@@ -140,26 +141,37 @@ class Trainer:
         train = splits["train"]
         backend = jax.default_backend()
         self._engine, self._reason = choose_engine(config.training.engine, backend)
-        network = registry.load("network", config.network)(classes=len(train.class_names))
+        networks = per_member(config, "network")
+        made = {
+            name: registry.load("network", name)(
+                classes=len(train.class_names), dtype=config.precision
+            )
+            for name in dict.fromkeys(networks)
+        }
         if config.data.crop:  # said before hours of preparing
-            check_shape(network, (config.data.crop, config.data.crop, 3))
+            for network in made.values():
+                check_shape(network, (config.data.crop, config.data.crop, 3))
         workers = config.data.workers or pool.cores()
         frames = {
             name: prepare(split, config.data, workers=workers, advance=listener.prepared)
             for name, split in splits.items()
         }
         self._shape = common_shape(frames)
-        learner = Learner(
-            network,
-            registry.load("task", task_name(config, multi_label=train.multi_label)),
-            registry.load("optimizer", config.optimizer.name)(config.optimizer),
-        )
-        states = init_members(
-            network, learner.optimizer, self._shape, seed=config.seed, members=config.members
-        )
-        self._parameters = parameter_count(states[0])
         self._online = config.recording.mode == "online"
-        self.ensemble = Ensemble(learner, states, engine=self._engine, with_outcome=self._online)
+        task = registry.load("task", task_name(config, multi_label=train.multi_label))
+        optimizer = registry.load("optimizer", config.optimizer.name)(config.optimizer)
+        self._parameters: dict[str, int] = {}
+        members, ensembles = group_members(networks), {}
+        for name, network in made.items():
+            learner = Learner(network, task, optimizer)
+            states = init_members(
+                network, optimizer, self._shape, seed=config.seed, members=members[name]
+            )
+            self._parameters[name] = parameter_count(states[0])
+            ensembles[name] = Ensemble(
+                learner, states, engine=self._engine, with_outcome=self._online
+            )
+        self.ensemble = Groups(ensembles, members)
         self._schedule = registry.load("schedule", config.schedule.name)
         self._feed, self._feed_reason = choose_feed(config.training.feed, frames)
         self.feeds = make_feeds(config, splits, frames, self._feed, backend)
@@ -218,12 +230,17 @@ class Trainer:
     def _rates(self, epoch: int) -> Hyper:
         """Hyperparameters of each member and step of the epoch, float32 [K, steps]."""
         config, steps = self._config, self.feeds["train"].plan.steps
-        learning_rate = [
-            self._schedule(initial, epoch - 1, config.epochs, steps, config.schedule)
-            for initial in per_member(config, "learning_rate")
+        momentum, of_run = config.optimizer.momentum, (config.epochs, steps, config.schedule)
+        courses = [
+            self._schedule(rate, momentum, epoch - 1, *of_run)
+            for rate in per_member(config, "learning_rate")
         ]
         weight_decay = [np.full(steps, decay) for decay in per_member(config, "weight_decay")]
-        return Hyper(np.array(learning_rate, np.float32), np.array(weight_decay, np.float32))
+        return Hyper(
+            learning_rate=np.array([course.learning_rate for course in courses], np.float32),
+            weight_decay=np.array(weight_decay, np.float32),
+            momentum=np.array([course.momentum for course in courses], np.float32),
+        )
 
     def judge(self, trained: dict[str, np.ndarray]) -> Fields:
         """Every example of every split, once, with fixed weights.

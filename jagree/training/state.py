@@ -1,5 +1,6 @@
 """The state of one member: weights, running averages, momentum."""
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -24,9 +25,9 @@ def init_members(
     image_shape: tuple[int, int, int],
     *,
     seed: int,
-    members: int,
+    members: Iterable[int],
 ) -> list[MemberState]:
-    """Fresh states of members 0 to K - 1, each from its own stream.
+    """Fresh states of the members of these numbers, each from its own stream.
 
     One by one, not vmapped, so that a member's weights are the same bits whatever K is.
     """
@@ -36,10 +37,10 @@ def init_members(
         key = jax.random.wrap_key_data(words, impl="threefry2x32")
         variables = network.init(key, jnp.zeros((1, *image_shape)), train=False)
         params = variables["params"]
-        opt_state = optimizer(Hyper(jnp.float32(0), jnp.float32(0))).init(params)
+        opt_state = optimizer(Hyper(*[jnp.float32(0)] * 3)).init(params)
         return MemberState(params, variables.get("batch_stats", {}), opt_state)
 
-    return [init(jnp.asarray(seeds.words(seed, "weights", member=k))) for k in range(members)]
+    return [init(jnp.asarray(seeds.words(seed, "weights", member=k))) for k in members]
 
 
 def check_shape(network: nn.Module, image_shape: tuple[int, int, int]) -> None:

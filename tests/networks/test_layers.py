@@ -6,57 +6,99 @@ import pytest
 from jagree.networks import layers
 
 
-def literal_convolution(image: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+def literal_convolution(
+    image: np.ndarray, kernel: np.ndarray, stride: int, padding: int
+) -> np.ndarray:
     height, width, _, features = kernel.shape
-    batch, rows, columns = image.shape[0], image.shape[1] - height + 1, image.shape[2] - width + 1
-    out = np.zeros((batch, rows, columns, features))
+    image = np.pad(image, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
+    rows = (image.shape[1] - height) // stride + 1
+    columns = (image.shape[2] - width) // stride + 1
+    out = np.zeros((len(image), rows, columns, features))
     for i in range(rows):
         for j in range(columns):
-            window = image[:, i : i + height, j : j + width]
+            top, left = i * stride, j * stride
+            window = image[:, top : top + height, left : left + width]
             out[:, i, j] = np.einsum("bhwc,hwcf->bf", window, kernel)
     return out
 
 
-# (image, kernel): LeNet5's three, and shapes in which no two axes are equal.
-SHAPES = [
-    ((2, 32, 32, 3), (5, 5, 3, 6)),
-    ((2, 14, 14, 6), (5, 5, 6, 16)),
-    ((2, 5, 5, 16), (5, 5, 16, 120)),
-    ((3, 9, 7, 2), (2, 4, 2, 5)),
-    ((1, 3, 4, 1), (3, 1, 1, 2)),
+BANDED, DENSE = layers.banded_convolution, layers.dense_convolution
+POINTWISE = layers.pointwise_convolution
+
+# (form, image, kernel, stride, padding): LeNet5's three, and shapes of which no two axes are equal.
+CASES = [
+    *[
+        (form, *case)
+        for form in (BANDED, DENSE)
+        for case in (
+            ((2, 32, 32, 3), (5, 5, 3, 6), 1, 0),
+            ((2, 14, 14, 6), (5, 5, 6, 16), 1, 0),
+            ((2, 5, 5, 16), (5, 5, 16, 120), 1, 0),
+            ((3, 9, 7, 2), (2, 4, 2, 5), 1, 0),
+            ((3, 9, 7, 2), (3, 3, 2, 5), 1, 1),
+            ((2, 3, 4, 1), (3, 1, 1, 2), 1, 2),
+        )
+    ],
+    (DENSE, (3, 9, 8, 2), (3, 3, 2, 5), 2, 1),
+    (DENSE, (2, 15, 16, 3), (7, 7, 3, 4), 2, 3),
+    *[
+        (form, *case)
+        for form in (POINTWISE, DENSE)
+        for case in (
+            ((3, 9, 7, 2), (1, 1, 2, 5), 1, 0),
+            ((3, 9, 6, 2), (1, 1, 2, 5), 2, 0),
+            ((3, 9, 6, 2), (1, 1, 2, 5), 3, 1),
+        )
+    ],
 ]
 
 
-@pytest.mark.parametrize(("image_shape", "kernel_shape"), SHAPES)
-@pytest.mark.parametrize("form", [layers.banded_convolution, layers.dense_convolution])
-def test_each_form_is_the_literal_convolution(form, image_shape, kernel_shape) -> None:
+@pytest.mark.parametrize(("form", "image_shape", "kernel_shape", "stride", "padding"), CASES)
+def test_each_form_is_the_literal_convolution(
+    form, image_shape, kernel_shape, stride, padding
+) -> None:
     rng = np.random.default_rng(0)
     image, kernel = rng.normal(size=image_shape), rng.normal(size=kernel_shape)
-    found = form(jnp.float32(image), jnp.float32(kernel))
-    np.testing.assert_allclose(found, literal_convolution(image, kernel), rtol=1e-4, atol=1e-4)
+    found = form(jnp.float32(image), jnp.float32(kernel), stride, padding)
+    expected = literal_convolution(image, kernel, stride, padding)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize(("image_shape", "kernel_shape"), SHAPES)
-def test_the_forms_have_the_same_gradients(image_shape, kernel_shape) -> None:
+@pytest.mark.parametrize(
+    ("form", "image_shape", "kernel_shape", "stride", "padding"),
+    [case for case in CASES if case[0] is not DENSE],
+)
+def test_the_forms_have_the_same_gradients(
+    form, image_shape, kernel_shape, stride, padding
+) -> None:
     rng = np.random.default_rng(0)
     image, kernel = (jnp.float32(rng.normal(size=s)) for s in (image_shape, kernel_shape))
 
     def gradients(form):
-        return jax.grad(lambda i, k: jnp.sin(form(i, k)).sum(), argnums=(0, 1))(image, kernel)
+        return jax.grad(lambda i, k: jnp.sin(form(i, k, stride, padding)).sum(), argnums=(0, 1))(
+            image, kernel
+        )
 
-    pairs = zip(
-        gradients(layers.banded_convolution), gradients(layers.dense_convolution), strict=True
-    )
-    for ours, theirs in pairs:
+    for ours, theirs in zip(gradients(form), gradients(DENSE), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-4)
 
 
-def test_the_banded_form_is_for_small_maps_on_a_cpu() -> None:
+def test_the_banded_form_has_no_stride() -> None:
+    with pytest.raises(ValueError, match="stride 1, not 2"):
+        BANDED(jnp.zeros((1, 4, 4, 1)), jnp.zeros((2, 2, 1, 1)), 2)
+
+
+def test_the_banded_form_is_for_small_maps_on_a_cpu_and_products_are_for_all() -> None:
+    choose = layers.choose_convolution
     small, large = ((128, 32, 32, 3), (5, 5, 3, 6)), ((128, 32, 32, 64), (3, 3, 64, 64))
-    assert layers.choose_convolution(*small, "cpu") is layers.banded_convolution
-    assert layers.choose_convolution(*large, "cpu") is layers.dense_convolution
-    assert layers.choose_convolution(*small, "gpu") is layers.dense_convolution
-    assert layers.choose_convolution(*small, "tpu") is layers.dense_convolution
+    assert choose(*small, backend="cpu") is BANDED
+    assert choose(*small, stride=2, backend="cpu") is DENSE
+    assert choose(*large, backend="cpu") is DENSE
+    assert choose((2, 4, 64, 4), (3, 3, 4, 3), backend="cpu") is BANDED  # 3 * 64 * 4 * 62 * 3
+    assert choose((2, 4, 64, 4), (3, 3, 4, 3), padding=1, backend="cpu") is DENSE  # 66 * 64
+    for backend in ("gpu", "tpu"):
+        assert choose(*small, backend=backend) is DENSE
+        assert choose((128, 8, 8, 256), (1, 1, 256, 64), stride=2, backend=backend) is POINTWISE
 
 
 def test_average_pool_cuts_what_does_not_fill_a_window() -> None:
@@ -68,7 +110,7 @@ def test_average_pool_cuts_what_does_not_fill_a_window() -> None:
 
 def test_weights_are_kaiming_normal() -> None:
     """Variance 2 / fan-in, and tails that a truncated normal does not have."""
-    variables = layers.Conv(64, (5, 5)).init(jax.random.key(0), jnp.zeros((1, 8, 8, 40)))
+    variables = layers.Conv(64, 5).init(jax.random.key(0), jnp.zeros((1, 8, 8, 40)))
     kernel = np.asarray(variables["params"]["kernel"])
     assert kernel.std() == pytest.approx(np.sqrt(2 / (5 * 5 * 40)), rel=0.01)
     assert abs(kernel).max() > 3.5 * kernel.std()
@@ -107,3 +149,34 @@ def test_batch_norm_of_a_single_value_is_the_offset() -> None:
     found, updates = norm.apply(variables, x, True, mutable=["batch_stats"])
     np.testing.assert_array_equal(found, [[0, 0]])
     assert np.isfinite(updates["batch_stats"]["var"]).all()
+
+
+def test_max_pool_is_the_largest_of_each_window_and_never_what_was_added() -> None:
+    image = -1 - np.random.default_rng(0).random((2, 5, 4, 3)).astype(np.float32)
+    found = layers.max_pool(jnp.array(image), 3, 2, padding=1)
+    assert found.shape == (2, 3, 2, 3)
+    np.testing.assert_array_equal(found[:, 0, 0], image[:, 0:2, 0:2].max((1, 2)))
+    np.testing.assert_array_equal(found[:, 1, 1], image[:, 1:4, 1:4].max((1, 2)))
+    assert layers.max_pool(jnp.array(image), 2, 2).shape == (2, 2, 2, 3)
+
+
+def test_layers_compute_in_half_precision_with_float32_weights_and_moments() -> None:
+    x = jnp.asarray(np.random.default_rng(0).normal(300, 1, (64, 4, 4, 8)), jnp.bfloat16)
+    conv = layers.Conv(3, 3, padding=1)
+    variables = conv.init(jax.random.key(0), x)
+    assert conv.apply(variables, x).dtype == jnp.bfloat16
+    norm = layers.BatchNorm()
+    variables = norm.init(jax.random.key(0), x, True)
+    out, updates = norm.apply(variables, x, True, mutable=["batch_stats"])
+    assert out.dtype == jnp.bfloat16
+    leaves = jax.tree.leaves((variables, updates))
+    assert {leaf.dtype for leaf in leaves} == {jnp.dtype("float32")}
+    # bfloat16 has 8 bits: its own mean of numbers near 300 would be off by 1, the variance by all.
+    exact = np.asarray(x, np.float64)
+    np.testing.assert_allclose(
+        updates["batch_stats"]["mean"], 0.1 * exact.mean((0, 1, 2)), rtol=1e-5
+    )
+    n = exact[..., 0].size
+    np.testing.assert_allclose(
+        updates["batch_stats"]["var"], 0.9 + 0.1 * exact.var((0, 1, 2)) * n / (n - 1), rtol=0.02
+    )

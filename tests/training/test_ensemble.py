@@ -21,7 +21,7 @@ from jagree.training.steps import Learner, eval_step, train_step
 from tests.training.feeds import make_plan
 
 N, BATCH, MEMBERS = 88, 24, 3  # three full batches and one of 16
-OPTIMIZER = optimizers.sgd(ConfigDict({"momentum": 0.9}))
+OPTIMIZER = optimizers.sgd(ConfigDict())
 LEARNER = Learner(LeNet5(classes=10), tasks.SINGLE_LABEL, OPTIMIZER)
 RATES = (0.05, 0.02, 0.08, 0.03, 0.1)
 DECAYS = (0.0, 5e-4, 1e-3, 0.0, 1e-4)
@@ -46,7 +46,7 @@ def make_feed(members: int, steps_per_dispatch: int) -> ResidentFeed:
 
 
 def states(members: int) -> list[MemberState]:
-    return init_members(LEARNER.network, OPTIMIZER, (32, 32, 3), seed=3, members=members)
+    return init_members(LEARNER.network, OPTIMIZER, (32, 32, 3), seed=3, members=range(members))
 
 
 def lifted(engine: str, members: int = MEMBERS, steps_per_dispatch: int = 1):
@@ -65,6 +65,7 @@ def _lifted(engine: str, members: int, steps_per_dispatch: int):
             hyper = Hyper(
                 np.broadcast_to(np.float32(RATES[:members])[:, None], per_step),
                 np.broadcast_to(np.float32(DECAYS[:members])[:, None], per_step),
+                np.full(per_step, 0.9, np.float32),
             )
             trained = ensemble.gather(ensemble.train(feed.data, batch.inputs, hyper))
             assert trained.outcome.prediction.shape == batch.position.shape
@@ -93,7 +94,7 @@ def alone(member: int):
     for epoch in (1, 2):
         for dispatch in make_feed(MEMBERS, 1).train_batches(epoch):
             batch = dispatch.position[member, 0]
-            hyper = Hyper(np.float32(RATES[member]), np.float32(DECAYS[member]))
+            hyper = Hyper(*np.float32([RATES[member], DECAYS[member], 0.9]))
             state, loss, _ = step(state, image[batch], label[batch], hyper)
             losses.append(float(loss))
     outcome = eval_step(LEARNER, state, image, label)
@@ -137,8 +138,8 @@ def test_initial_weights_do_not_depend_on_how_many_there_are() -> None:
 
 
 def test_another_seed_gives_other_weights() -> None:
-    (a,) = init_members(LEARNER.network, OPTIMIZER, (32, 32, 3), seed=3, members=1)
-    (b,) = init_members(LEARNER.network, OPTIMIZER, (32, 32, 3), seed=4, members=1)
+    (a,) = init_members(LEARNER.network, OPTIMIZER, (32, 32, 3), seed=3, members=[0])
+    (b,) = init_members(LEARNER.network, OPTIMIZER, (32, 32, 3), seed=4, members=[0])
     assert not np.allclose(a.params["Conv_0"]["kernel"], b.params["Conv_0"]["kernel"])
 
 
@@ -173,12 +174,13 @@ def compilations():
 def test_a_second_call_compiles_nothing_new(engine: str, compilations: list[str]) -> None:
     feed = make_feed(MEMBERS, 1)
     ensemble = Ensemble(LEARNER, states(MEMBERS), engine=engine)
-    hyper = Hyper(*(np.full((MEMBERS, 1), v, np.float32) for v in (0.1, 0.0)))
+    hyper = Hyper(*(np.full((MEMBERS, 1), v, np.float32) for v in (0.1, 0.0, 0.9)))
     first, second, *_ = feed.train_batches(1)
     ensemble.gather(ensemble.train(feed.data, first.inputs, hyper))
     before = len(compilations)
     assert before > 0
-    ensemble.gather(ensemble.train(feed.data, second.inputs, hyper))
+    changed = Hyper(*(values / 2 for values in hyper))
+    ensemble.gather(ensemble.train(feed.data, second.inputs, changed))
     assert len(compilations) == before
 
 
@@ -203,7 +205,7 @@ def test_members_are_trained_and_judged_on_their_own_labels(engine: str) -> None
         ensemble = Ensemble(LEARNER, states(2), engine=engine)
         losses = []
         for batch in feed.train_batches(1):
-            hyper = Hyper(*np.float32([[[0.05]] * 2, [[0.0]] * 2]))
+            hyper = Hyper(*np.float32([[[0.05]] * 2, [[0.0]] * 2, [[0.9]] * 2]))
             losses.append(ensemble.gather(ensemble.train(feed.data, batch.inputs, hyper)).loss)
         (batch,) = feed.eval_batches()
         return np.array(losses), ensemble.gather(ensemble.evaluate(feed.data, batch.inputs))

@@ -17,13 +17,15 @@ from jagree.training.checkpoint import Checkpoints
 from jagree.training.feed import shuffle
 from jagree.training.loop import resume_point
 from jagree.training.optimizers import Hyper
+from jagree.training.schedules import Course
 from jagree.training.state import init_members
 from jagree.training.steps import Learner, eval_step, train_step
 
 
-def ramp(initial: float, epoch: int, epochs: int, steps: int, options: Any) -> np.ndarray:
-    """A schedule in which no two steps of a run have the same rate."""
-    return initial * (1 + np.arange(epoch * steps, (epoch + 1) * steps)) / (epochs * steps)
+def ramp(rate: float, momentum: float, epoch: int, epochs: int, steps: int, options: Any) -> Course:
+    """A schedule in which no two steps of a run have the same rate, or the same momentum."""
+    share = (1 + np.arange(epoch * steps, (epoch + 1) * steps)) / (epochs * steps)
+    return Course(rate * share, momentum * share)
 
 
 class Ears:
@@ -51,7 +53,7 @@ def alone(config: ConfigDict, splits: dict[str, data.Split], member: int):
     optimizer = optimizers.sgd(config.optimizer)
     learner = Learner(LeNet5(classes=10), tasks.SINGLE_LABEL, optimizer)
     state = init_members(
-        learner.network, optimizer, (32, 32, 3), seed=config.seed, members=config.members
+        learner.network, optimizer, (32, 32, 3), seed=config.seed, members=range(config.members)
     )[member]
     train = jax.jit(lambda *a: train_step(learner, *a))
     arrays = {n: (jnp.array(s.image), jnp.array(s.label)) for n, s in splits.items()}
@@ -63,9 +65,10 @@ def alone(config: ConfigDict, splits: dict[str, data.Split], member: int):
         total = 0.0
         for step in range(steps):
             index = order[step * batch : (step + 1) * batch]
-            done = (epoch - 1) * steps + step
-            rate = config.per_member.learning_rate[member] * (1 + done) / (config.epochs * steps)
-            hyper = Hyper(np.float32(rate), np.float32(config.per_member.weight_decay[member]))
+            share = (1 + (epoch - 1) * steps + step) / (config.epochs * steps)
+            rate = config.per_member.learning_rate[member] * share
+            decay = config.per_member.weight_decay[member]
+            hyper = Hyper(*np.float32([rate, decay, config.optimizer.momentum * share]))
             state, loss, _ = train(state, image[index], label[index], hyper)
             total += float(loss) * len(index)
         predictions = {s: eval_step(learner, state, *a).prediction for s, a in arrays.items()}
@@ -99,7 +102,7 @@ def test_a_run_is_what_its_members_do_alone(
     assert ears.steps == [(1, 2), (1, 1), (1, 1), (2, 2), (2, 1), (2, 1)]
     assert ears.epochs == [1, 2]
     assert (ears.plan.steps, ears.plan.first_epoch, ears.plan.last_epoch) == (4, 1, 2)
-    assert ears.plan.parameters == 62_290
+    assert ears.plan.parameters == {"lenet5": 62_290}
     record = open_record(tmp_path / "record.zarr")
     for member in range(3):
         for position, (loss, predictions) in enumerate(alone(small, splits, member)):

@@ -1,0 +1,278 @@
+"""Findings on training dynamics that a run shows by itself: chance, bounds, PABAK, the test set.
+
+Letters: E epochs, K members.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from jagree.study.curves import pearson
+from jagree.study.findings.evidence import CannotTellError, Run
+from jagree.study.findings.observed import GROUP, GROUPED, Observed
+from jagree.study.findings.verdicts import Finding, Judgement, each, each_run
+
+FEWEST_EPOCHS = 10  # for what is said of the course of a curve
+BELOW_ERRORS = 2.0  # standard errors: agreement this far below chance is clearly below
+WELL_ABOVE = 0.05  # mean gap between agreement and its chance level
+LEVELLED = 0.95  # of its maximum: accuracy levels off where it first reaches that
+PRESENT = 0.02  # agreement above its chance level, where the gap is widest
+CLEAR_ERRORS = 4.0  # standard errors that the widest of many gaps must have
+EXPECTED = 1.0  # examples that independent members all get right; fewer cannot be seen
+SMALL_STD = 0.02  # std over groups of members, mean over epochs
+SLOW = 0.4  # accuracy after the first epoch, below which it grows slowly
+DEEP = 0.02  # by which both ends of a U lie above its bottom
+ALIKE = 0.9  # r of two curves that look the same
+
+TRAIN_AND_TWO = "a run with two members or more"
+
+
+def bounds_at(observed: Observed, position: int) -> str:
+    """Agreement at an epoch beside all that it may be compared with."""
+    value = {name: curve[position] for name, curve in observed.measures.items()}
+    return (
+        f"agreement {value['true_positive_agreement']:.3f}, its chance level "
+        f"{value['chance_agreement']:.3f}, ERA {value['expected_random_agreement']:.3f}, LB "
+        f"{value['lower_bound']:.3f} (epoch {observed.epoch[position]})"
+    )
+
+
+def chance_gap(observed: Observed) -> np.ndarray:
+    """Agreement minus its chance level, float [E]; nan where no member gets anything right.
+
+    Raises
+    ------
+    CannotTellError
+        If there is one member only, or nothing is right in any epoch.
+    """
+    gap = observed.measure("true_positive_agreement") - observed.measure("chance_agreement")
+    if np.isnan(gap).all():
+        raise CannotTellError("no member gets any example right")
+    return gap
+
+
+def chance_error(observed: Observed) -> np.ndarray:
+    """Standard error that agreement has at its chance level: float [E], nan where that is nan.
+
+    Of the examples in the union, as many as there are, each is agreed on with that probability.
+    """
+    chance = observed.measure("chance_agreement")
+    return np.sqrt(chance * (1 - chance) / np.maximum(observed.union, 1))
+
+
+def presence(observed: Observed) -> Judgement:
+    """Whether agreement is clearly above its chance level in some epoch."""
+    gap = chance_gap(observed)
+    widest = int(np.nanargmax(gap))
+    error = chance_error(observed)[widest]
+    holds = gap[widest] >= max(PRESENT, CLEAR_ERRORS * error)
+    return bool(holds), f"widest gap {gap[widest]:.3f} ± {error:.3f}: {bounds_at(observed, widest)}"
+
+
+def _above_chance(observed: Observed) -> Judgement:
+    gap = chance_gap(observed)
+    widest = int(np.nanargmax(gap))
+    accuracy = observed.measure("accuracy_mean")
+    level = int(np.argmax(accuracy >= LEVELLED * accuracy.max()))
+    above, below = int((gap > 0).sum()), int((gap < -BELOW_ERRORS * chance_error(observed)).sum())
+    numbers = (
+        f"above chance in {above} of {len(gap)} epochs, clearly below in {below}, above by "
+        f"{np.nanmean(gap):.3f} on average; widest in "
+        f"epoch {observed.epoch[widest]} ({gap[widest]:.3f}), accuracy levels off in epoch "
+        f"{observed.epoch[level]}; there {bounds_at(observed, widest)}"
+    )
+    _need_epochs(observed, numbers)
+    return bool(not below and np.nanmean(gap) >= WELL_ABOVE and widest <= level), numbers
+
+
+def _above_accuracy(observed: Observed) -> Judgement:
+    more = observed.measure("true_positive_agreement") - observed.measure("accuracy_mean")
+    if np.isnan(more).all():
+        raise CannotTellError("no member gets any example right")
+    most = int(np.nanargmax(more))
+    numbers = (
+        f"agreement minus mean accuracy is {more[most]:+.3f} at most (epoch "
+        f"{observed.epoch[most]}), above 0 in {int((more > 0).sum())} of {len(more)} epochs"
+    )
+    if not more[most] > 0:
+        raise CannotTellError("not seen here, which does not mean that it cannot be", numbers)
+    return True, numbers
+
+
+def _order_of_bounds(observed: Observed) -> Judgement:
+    low, random, agreed, chance = (
+        observed.measure(name)
+        for name in (
+            "lower_bound",
+            "expected_random_agreement",
+            "true_positive_agreement",
+            "chance_agreement",
+        )
+    )
+    # Equal by definition where at most one member errs, or one gets nothing right.
+    erring, idle = (observed.accuracy < 1).sum(1), (observed.accuracy == 0).any(1)
+    telling = (erring > 1) & ~idle & (random * observed.examples >= EXPECTED)
+    if not telling.any():
+        raise CannotTellError("in every epoch they are equal by definition or too small to be seen")
+    ordered = ((low < random) & (random < agreed))[telling]
+    above = (agreed > chance)[telling]
+    last = int(np.flatnonzero(telling)[-1])
+    return bool(ordered.all()), (
+        f"in {int(ordered.sum())} of {len(ordered)} epochs; above the chance level, which is what "
+        f"counts, in {int(above.sum())}; {bounds_at(observed, last)}"
+    )
+
+
+def _group_std(run: Run) -> Judgement:
+    observed = run.observed("train")
+    if not observed.groups:
+        most = max(len(observed.members(n)) for n in observed.networks)
+        raise CannotTellError(
+            f"K = {most} members of one network: two groups of {GROUP} need {2 * GROUP}"
+        )
+    small, told = True, []
+    for network, measures in observed.groups.items():
+        if np.isnan(measures[GROUPED[0]]).all():
+            raise CannotTellError("no member gets any example right")
+        mean = {name: float(np.nanmean(measures[name].std(-1))) for name in GROUPED}
+        groups = measures[GROUPED[0]].shape[-1]
+        small &= all(value <= SMALL_STD for value in mean.values())
+        told.append(
+            f"{groups} groups of {GROUP} {network}: mean std of agreement {mean[GROUPED[0]]:.4f}, "
+            f"ERA {mean[GROUPED[1]]:.4f}, LB {mean[GROUPED[2]]:.4f}"
+        )
+    return small, "; ".join(told)
+
+
+def _pabak(observed: Observed, *, slow: bool) -> Judgement:
+    pabak, accuracy = observed.measure("pabak"), observed.measure("accuracy_mean")
+    if (accuracy[0] < SLOW) != slow:
+        how = "slowly" if accuracy[0] < SLOW else "fast"
+        raise CannotTellError(f"accuracy grows {how}: {accuracy[0]:.3f} in the first epoch")
+    bottom = int(np.argmin(pabak))
+    course = (
+        f"PABAK {pabak[0]:.3f} in epoch {observed.epoch[0]}, {pabak[bottom]:.3f} at its lowest "
+        f"(epoch {observed.epoch[bottom]}), {pabak[-1]:.3f} in epoch {observed.epoch[-1]}"
+    )
+    alike = pearson(pabak, observed.measure("true_positive_agreement"))
+    numbers = f"{course}; r with agreement {alike}; first accuracy {accuracy[0]:.3f}"
+    _need_epochs(observed, numbers)
+    if slow:
+        # Of one pair; the mean over pairs is surer.
+        error = np.sqrt((1 - pabak[bottom] ** 2) / observed.examples)
+        depth = min(pabak[0], pabak[-1]) - pabak[bottom]
+        return bool(depth >= max(DEEP, CLEAR_ERRORS * error)), numbers
+    return alike.r >= ALIKE, numbers
+
+
+def _need_epochs(observed: Observed, numbers: str) -> None:
+    if len(observed.epoch) < FEWEST_EPOCHS:
+        raise CannotTellError(
+            f"{len(observed.epoch)} recorded epochs, fewer than {FEWEST_EPOCHS}", numbers
+        )
+
+
+def std_within(observed: Observed) -> dict[str, np.ndarray]:
+    """Population std of accuracy over the members of each network with two or more: float [E]."""
+    members = {n: observed.members(n) for n in dict.fromkeys(observed.networks)}
+    return {n: observed.accuracy[:, m].std(1) for n, m in members.items() if len(m) > 1}
+
+
+def _deviation(run: Run) -> Judgement:
+    train, test = run.observed("train"), run.observed("test")
+    within = [std_within(train), std_within(test)]
+    if not within[0]:
+        raise CannotTellError("no two members of the same network")
+    on_train, on_test = (float(np.mean(list(stds.values()))) for stds in within)
+    return on_test > on_train, (
+        f"mean std of accuracy {on_test:.4f} on {test.examples:,} test examples, {on_train:.4f} on "
+        f"{train.examples:,} training examples"
+    )
+
+
+PRESENT_MEANS = (
+    f"present: {PRESENT} and {CLEAR_ERRORS:g} standard errors or more above the chance level, "
+    "where the gap is widest"
+)
+
+ABOVE_CHANCE = Finding(
+    key="agreement_above_chance",
+    sentence="Agreement lies well above its chance level and the lower bound, and the gap is "
+    "widest before accuracy levels off.",
+    source="v1 fig. 2a",
+    criterion=f"in no epoch {BELOW_ERRORS:g} standard errors below chance, on average {WELL_ABOVE} "
+    f"or more above it; the gap is widest not after the first epoch with {LEVELLED} of the largest "
+    f"accuracy; {FEWEST_EPOCHS} epochs or more. "
+    "(LB is below agreement by definition.)",
+    needs=TRAIN_AND_TWO,
+    check=each_run("train", _above_chance),
+)
+ABOVE_ACCURACY = Finding(
+    key="agreement_above_accuracy",
+    sentence="Agreement can exceed the mean accuracy.",
+    source="v1 sec. 2",
+    criterion="seen in one epoch or more",
+    needs=TRAIN_AND_TWO,
+    check=each_run("train", _above_accuracy),
+    once=True,
+    true_labels=False,
+)
+ORDER_OF_BOUNDS = Finding(
+    key="order_of_bounds",
+    sentence="LB < ERA < agreement.",
+    source="v2 supplement B, fig. 1",
+    criterion="in every epoch in which they are not equal by definition (one member errs at most, "
+    f"or one gets nothing right), and ERA makes {EXPECTED:g} example or more. The order alone "
+    "proves nothing: ERA is never above the chance level of agreement, nor LB above ERA.",
+    needs=TRAIN_AND_TWO,
+    check=each_run("train", _order_of_bounds),
+    true_labels=False,
+)
+AGREEMENT_STD = Finding(
+    key="agreement_std",
+    sentence="The standard deviation on agreement, ERA and LB is small.",
+    source="v2 supplement B, fig. 2",
+    criterion=f"over consecutive groups of {GROUP} members of one network, each of the three: mean "
+    f"over epochs {SMALL_STD} or less",
+    needs=f"a run with {2 * GROUP} members or more of one network",
+    check=each(_group_std, "train"),
+    true_labels=False,
+)
+PABAK_SLOW = Finding(
+    key="pabak_slow",
+    sentence="PABAK is U-shaped if accuracy grows slowly.",
+    source="v2 supplement B, fig. 3a",
+    criterion=f"slowly: accuracy below {SLOW} in the first epoch. U: both ends {DEEP} and "
+    f"{CLEAR_ERRORS:g} standard errors or more above the lowest point; {FEWEST_EPOCHS} epochs or "
+    "more",
+    needs="a run whose accuracy grows slowly",
+    check=each_run("train", lambda observed: _pabak(observed, slow=True)),
+    true_labels=False,
+)
+PABAK_FAST = Finding(
+    key="pabak_fast",
+    sentence="PABAK looks like agreement if accuracy grows fast.",
+    source="v2 supplement B, fig. 3b",
+    criterion=f"fast: accuracy {SLOW} or more in the first epoch. Alike: r of the two curves "
+    f"{ALIKE} or more; {FEWEST_EPOCHS} epochs or more",
+    needs="a run whose accuracy grows fast",
+    check=each_run("train", lambda observed: _pabak(observed, slow=False)),
+    true_labels=False,
+)
+TEST_AGREEMENT = Finding(
+    key="test_agreement",
+    sentence="Agreement is present on the test set, too.",
+    source="v1 fig. 7, 19",
+    criterion=PRESENT_MEANS,
+    needs=f"{TRAIN_AND_TWO} and a test split",
+    check=each_run("test", presence),
+)
+TEST_DEVIATION = Finding(
+    key="test_deviation",
+    sentence="Accuracy deviates more on the test set than on the training set.",
+    source="v1 sec. 6, fig. 7, 19",
+    criterion="std over the members of one network, mean over epochs. (A smaller set alone makes "
+    "it larger.)",
+    needs="a run with two members or more of one network, and both splits",
+    check=each(_deviation),
+)

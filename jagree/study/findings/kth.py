@@ -1,0 +1,142 @@
+"""Findings on KTH-TIPS2b: materials under known light, from known sides, at known scales."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from jagree.study.curves import BRACKET_P
+from jagree.study.findings.evidence import CannotTellError
+from jagree.study.findings.observed import Observed
+from jagree.study.findings.trends import (
+    CORRELATED,
+    FLAT,
+    SHOWN_MEANS,
+    SLIGHT,
+    Trend,
+    each_column,
+    falls,
+    falls_slightly,
+    shown_positions,
+)
+from jagree.study.findings.verdicts import Finding, Judgement, each_run
+
+FALLING = ("edge_strength", "segments", "dct_share")
+APART = 0.01  # by which one type lies below, or above, all others
+NEEDS = "a run on KTH-TIPS2b with statistics"
+BY_TYPE = f"share of a type's images that is agreed on, mean over shown epochs; {SHOWN_MEANS}"
+
+
+def type_levels(observed: Observed, column: str) -> dict[str, float]:
+    """Type -> share of its examples that is agreed on, mean over the shown epochs.
+
+    Raises
+    ------
+    CannotTellError
+        If there is no such column, one type only, or too few epochs are shown.
+    """
+    if column not in observed.types:
+        raise CannotTellError(f"no column '{column}' in statistics of '{observed.split}'")
+    curves = observed.types[column]
+    if len(curves) < 2:
+        raise CannotTellError(f"only one type of {column}: {', '.join(curves)}")
+    here = shown_positions(observed)
+    return {kind: float(curve[here].mean()) for kind, curve in curves.items()}
+
+
+def lowest(levels: Mapping[str, float], kind: str) -> bool:
+    """Whether a type lies clearly below all others."""
+    others = [level for name, level in levels.items() if name != kind]
+    return kind in levels and levels[kind] <= min(others) - APART
+
+
+def highest(levels: Mapping[str, float], kind: str) -> bool:
+    """Whether a type lies clearly above all others."""
+    return lowest({name: -level for name, level in levels.items()}, kind)
+
+
+def _told(levels: Mapping[str, float]) -> str:
+    ordered = sorted(levels, key=levels.__getitem__)
+    return "agreed on: " + ", ".join(f"{name} {levels[name]:.3f}" for name in ordered)
+
+
+def _illumination(observed: Observed) -> Judgement:
+    levels = type_levels(observed, "illumination")
+    return lowest(levels, "frontal"), _told(levels)
+
+
+def _rotation(observed: Observed) -> Judgement:
+    levels = type_levels(observed, "rotation")
+    return highest(levels, "frontal"), _told(levels)
+
+
+def _test_illumination(observed: Observed) -> Judgement:
+    levels = type_levels(observed, "illumination")
+    return highest(levels, "ambient") and lowest(levels, "frontal"), _told(levels)
+
+
+def no_effect(trend: Trend) -> Judgement:
+    """Whether a curve is flat, or does not go with agreement."""
+    return bool(np.abs(trend.change) < FLAT or trend.paper.bracketed), str(trend)
+
+
+FINDINGS = (
+    Finding(
+        key="kth_fall",
+        sentence="KTH-TIPS2b: edge sum, segments and DCT coefficients fall.",
+        source="v1 fig. 5",
+        criterion=f"r below 0 {CORRELATED}; {SHOWN_MEANS}",
+        needs=NEEDS,
+        check=each_column("train", dict.fromkeys(FALLING, falls)),
+        data="kth_tips2b",
+    ),
+    Finding(
+        key="kth_entropy",
+        sentence="KTH-TIPS2b: entropy falls slightly.",
+        source="v1 fig. 17a",
+        criterion=f"r below 0 {CORRELATED}, and less than {SLIGHT} of its value from the first to "
+        f"the last shown epoch; {SHOWN_MEANS}",
+        needs=NEEDS,
+        check=each_column("train", {"entropy": falls_slightly}),
+        data="kth_tips2b",
+    ),
+    Finding(
+        key="kth_illumination",
+        sentence="KTH-TIPS2b: images lit from the front are agreed on slowest.",
+        source="v1 sec. 5, fig. 5",
+        criterion=f"frontal lies {APART} or more below all others: {BY_TYPE}",
+        needs=NEEDS,
+        check=each_run("train", _illumination),
+        data="kth_tips2b",
+    ),
+    Finding(
+        key="kth_rotation",
+        sentence="KTH-TIPS2b: images taken from the front are agreed on fastest.",
+        source="v1 sec. 5, fig. 5",
+        criterion=f"frontal lies {APART} or more above all others: {BY_TYPE}",
+        needs=NEEDS,
+        check=each_run("train", _rotation),
+        data="kth_tips2b",
+    ),
+    Finding(
+        key="kth_scale",
+        sentence="KTH-TIPS2b: scale has no effect.",
+        source="v1 sec. 5, fig. 5",
+        criterion=f"its metric curve changes by less than {FLAT} of its value, or r is in brackets "
+        f"(p above {BRACKET_P}); {SHOWN_MEANS}",
+        needs=NEEDS,
+        check=each_column("train", {"scale": no_effect}),
+        data="kth_tips2b",
+    ),
+    Finding(
+        key="kth_test_illumination",
+        sentence="KTH-TIPS2b, test: agreement is highest under ambient and lowest under frontal "
+        "illumination.",
+        source="v1 sec. 6, fig. 7c",
+        criterion=f"each {APART} or more from all others: {BY_TYPE}",
+        needs="a run on KTH-TIPS2b with statistics of the test images",
+        check=each_run("test", _test_illumination),
+        data="kth_tips2b",
+    ),
+)

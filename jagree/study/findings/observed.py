@@ -1,0 +1,206 @@
+"""What was seen of one split: all that the findings ask of a record, in one pass over its epochs.
+
+Letters: E epochs, K members, N examples, R groups of members.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from jagree.record import correct
+from jagree.study import agreement, curves
+from jagree.study.order import LearningOrder, learning_order
+from jagree.study.tables import agreement_table
+
+GROUP = 5  # members, as in the paper's experiment with five times five
+GROUPED = ("true_positive_agreement", "expected_random_agreement", "lower_bound")
+TYPES = ("illumination", "rotation", "scale")  # columns of which curves per type are drawn
+BLOCK = 1 << 20  # examples that are counted at once: float32 counts are exact up to 2**24
+
+
+class CannotTellError(Exception):
+    """Why something cannot be told, and the numbers that there are all the same."""
+
+    def __init__(self, why: str, numbers: str = "") -> None:
+        super().__init__(why)
+        self.numbers = numbers
+
+
+@dataclass(frozen=True)
+class Observed:
+    """One split of a run.
+
+    Attributes
+    ----------
+    split : str
+    networks : tuple of str
+        Of the K members.
+    examples : int
+        N.
+    epoch : int array [E]
+        Epochs completed, from 1 on.
+    measures : mapping of str to float array [E]
+        The columns of `jagree.study.agreement_table`.
+    accuracy : float array [E, K]
+    both : int array [E, K, K]
+        Examples that two members both get right; on the diagonal, that one does.
+    union : int array [E]
+        Examples that any member gets right.
+    groups : mapping of str to mapping of str to float array [E, R]
+        Network -> measure -> its value in each of R consecutive groups of five members.
+    order : LearningOrder
+        When each example is agreed on.
+    metrics : mapping of str to float array [E]
+        The paper's metric curve of each numeric column of the statistics.
+    types : mapping of str to mapping of str to float array [E]
+        Column -> type -> share of the type's examples that is agreed on.
+    columns : pandas.DataFrame
+        The statistics, a row per example; without columns where there are none.
+    """
+
+    split: str
+    networks: tuple[str, ...]
+    examples: int
+    epoch: np.ndarray
+    measures: Mapping[str, np.ndarray]
+    accuracy: np.ndarray
+    both: np.ndarray
+    union: np.ndarray
+    groups: Mapping[str, Mapping[str, np.ndarray]]
+    order: LearningOrder
+    metrics: Mapping[str, np.ndarray]
+    types: Mapping[str, Mapping[str, np.ndarray]]
+    columns: pd.DataFrame
+
+    def measure(self, name: str) -> np.ndarray:
+        """One measure of agreement per epoch, float [E]; it takes two members at least."""
+        if len(self.networks) < 2:
+            raise CannotTellError("1 member: agreement takes two")
+        return self.measures[name]
+
+    def members(self, network: str) -> np.ndarray:
+        """Positions of the members of a network."""
+        return np.flatnonzero(np.array(self.networks) == network)
+
+
+def observe(name: str, split: xr.Dataset, columns: pd.DataFrame) -> Observed:
+    """Read one split of a record, one epoch in memory at a time.
+
+    Parameters
+    ----------
+    name : str
+        Of the split.
+    split : xarray.Dataset
+        Of an open record, without the untrained epoch 0.
+    columns : pandas.DataFrame
+        Statistics of its examples, in its order.
+
+    Raises
+    ------
+    CannotTellError
+        If no epoch is recorded, or there is no example.
+    """
+    if split.sizes["epoch"] == 0:
+        raise CannotTellError("no epoch is recorded yet")
+    if split.sizes["example"] == 0:
+        raise CannotTellError(f"the split '{name}' has no example")
+    networks = tuple(str(n) for n in split["network"].values)
+    tally = _Tally(networks, columns)
+
+    def epochs() -> Iterator[tuple[int, np.ndarray]]:
+        for position, epoch in enumerate(split["epoch"].values):
+            right = correct(split, position)
+            tally.add(right)
+            yield int(epoch), right
+
+    order = learning_order(epochs())
+    table = agreement_table({name: split})
+    both = np.array(tally.both)
+    return Observed(
+        split=name,
+        networks=networks,
+        examples=split.sizes["example"],
+        epoch=table["epoch"].to_numpy(),
+        measures={str(m): table[m].to_numpy() for m in table.columns[3:]},
+        accuracy=np.diagonal(both, axis1=1, axis2=2) / split.sizes["example"],
+        both=both,
+        union=np.array(tally.union),
+        groups={n: _stacked(rows) for n, rows in tally.groups.items()},
+        order=order,
+        metrics=_stacked(tally.metrics),
+        types={c: _stacked(rows) for c, rows in tally.types.items()},
+        columns=columns,
+    )
+
+
+class _Tally:
+    """Counts of each epoch, in the order in which they are added."""
+
+    def __init__(self, networks: tuple[str, ...], columns: pd.DataFrame) -> None:
+        self.both: list[np.ndarray] = []
+        self.union: list[int] = []
+        self.groups: dict[str, list[dict[str, np.ndarray]]] = {}
+        self.metrics: list[dict[str, np.ndarray]] = []
+        self._groups = groups_of(networks)
+        self.types: dict[str, list[dict[str, np.ndarray]]] = {}
+        self._numbers = {
+            str(name): values.to_numpy(np.float64)
+            for name, values in columns.items()
+            if values.dtype.kind in "iufb"
+        }
+        self._types = {name: columns[name].to_numpy() for name in TYPES if name in columns}
+
+    def add(self, right: np.ndarray) -> None:
+        """Count one epoch, bool [K, N]."""
+        agreed: np.ndarray = np.all(right, axis=0)
+        self.both.append(pair_counts(right))
+        self.union.append(int(right.any(0).sum()))
+        for network, groups in self._groups.items():
+            in_groups = np.stack([right[group] for group in groups])  # [R, 5, N]
+            row = {name: getattr(agreement, name)(in_groups) for name in GROUPED}
+            self.groups.setdefault(network, []).append(row)
+        self.metrics.append(
+            {name: curves.metric_curve(agreed, v) for name, v in self._numbers.items()}
+        )
+        for name, kind in self._types.items():
+            self.types.setdefault(name, []).append(curves.type_curves(agreed, kind))
+
+
+def groups_of(networks: tuple[str, ...]) -> dict[str, list[np.ndarray]]:
+    """Network -> consecutive groups of five of its members; of networks with two groups or more."""
+    found = {}
+    for network in dict.fromkeys(networks):
+        members = np.flatnonzero(np.array(networks) == network)
+        whole = len(members) // GROUP
+        if whole > 1:
+            found[network] = np.split(members[: GROUP * whole], whole)
+    return found
+
+
+def pair_counts(right: np.ndarray) -> np.ndarray:
+    """How many examples each pair of members both get right: int [K, K] of bool [K, N].
+
+    The diagonal holds how many each member gets right.
+    """
+    counts = np.zeros((len(right), len(right)), np.int64)
+    for start in range(0, right.shape[1], BLOCK):
+        block = right[:, start : start + BLOCK].astype(np.float32)
+        counts += (block @ block.T).astype(np.int64)
+    return counts
+
+
+def pair_agreement(both: np.ndarray) -> np.ndarray:
+    """Agreement of each pair, float [..., K, K] of `pair_counts`; nan where none is right."""
+    alone = np.diagonal(both, axis1=-2, axis2=-1)
+    either = alone[..., :, None] + alone[..., None, :] - both
+    return np.divide(both, either, out=np.full(both.shape, np.nan), where=either > 0)
+
+
+def _stacked(rows: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Epochs of values by name -> values of epochs by name."""
+    return {name: np.array([row[name] for row in rows]) for name in (rows[0] if rows else ())}

@@ -1,0 +1,106 @@
+"""Members of several networks side by side: each network's are one ensemble, lifted together.
+
+Axis letters as in `jagree.training.ensemble`; here K counts the members of all networks.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from jagree.training.batches import Inputs
+from jagree.training.ensemble import Ensemble
+from jagree.training.optimizers import Hyper
+from jagree.training.state import MemberState
+
+
+def group_members(networks: Sequence[str]) -> dict[str, list[int]]:
+    """The members of each network, networks in the order of their first member.
+
+    Parameters
+    ----------
+    networks : sequence of str
+        Name of each member's network.
+
+    Examples
+    --------
+    >>> group_members(["lenet5", "vgg16", "lenet5"])
+    {'lenet5': [0, 2], 'vgg16': [1]}
+    """
+    groups: dict[str, list[int]] = {}
+    for member, network in enumerate(networks):
+        groups.setdefault(network, []).append(member)
+    return groups
+
+
+class Groups:
+    """All members of a run, in their order, whatever their networks.
+
+    Parameters
+    ----------
+    ensembles : mapping of str to Ensemble
+        One per network.
+    members : mapping of str to sequence of int
+        Which members of the run each ensemble holds, in its order; together every member once.
+    """
+
+    def __init__(
+        self, ensembles: Mapping[str, Ensemble], members: Mapping[str, Sequence[int]]
+    ) -> None:
+        self._ensembles = dict(ensembles)
+        self.members = sum(map(len, members.values()))
+        order = np.concatenate([members[name] for name in self._ensembles])
+        if sorted(order.tolist()) != list(range(self.members)):
+            raise ValueError(f"every member must be in one group, not {order.tolist()}")
+        self._back = np.argsort(order)  # from the order of the groups to that of the members
+        self._rows = {name: _rows(members[name], self.members) for name in self._ensembles}
+
+    def train(self, data: Any, inputs: Inputs, hyper: Hyper) -> list[Any]:
+        """Take S steps with every member; see `Ensemble.train`."""
+        return [
+            ensemble.train(data, *_of_members(rows, (inputs, hyper)))
+            for ensemble, rows in self._each()
+        ]
+
+    def evaluate(self, data: Any, inputs: Inputs) -> list[Any]:
+        """What every member says about the same S batches; see `Ensemble.evaluate`."""
+        return [
+            ensemble.evaluate(data, inputs._replace(label=_of_members(rows, inputs.label)))
+            for ensemble, rows in self._each()
+        ]
+
+    def gather(self, results: list[Any]) -> Any:
+        """A result of `train` or `evaluate` as NumPy arrays [K, ...], in the order of members."""
+        gathered = [
+            ensemble.gather(result)
+            for (ensemble, _), result in zip(self._each(), results, strict=True)
+        ]
+        if len(gathered) == 1:
+            return gathered[0]
+        return jax.tree.map(lambda *leaves: np.concatenate(leaves)[self._back], *gathered)
+
+    @property
+    def stacked(self) -> dict[str, MemberState]:
+        """Each network's states, stacked over its members: the form of a checkpoint."""
+        return {name: ensemble.stacked for name, ensemble in self._ensembles.items()}
+
+    @stacked.setter
+    def stacked(self, states: Mapping[str, MemberState]) -> None:
+        for name, ensemble in self._ensembles.items():
+            ensemble.stacked = states[name]
+
+    def _each(self) -> list[tuple[Ensemble, Any]]:
+        return [(ensemble, self._rows[name]) for name, ensemble in self._ensembles.items()]
+
+
+def _rows(members: Sequence[int], of: int) -> Any:
+    """What to index the member axis by: nothing for all, a slice (no copy) for neighbours."""
+    first, last = members[0], members[-1]
+    if list(members) != list(range(first, last + 1)):
+        return np.asarray(members)
+    return None if last + 1 - first == of else slice(first, last + 1)
+
+
+def _of_members(rows: Any, tree: Any) -> Any:
+    return tree if rows is None else jax.tree.map(lambda x: x[rows], tree)

@@ -1,0 +1,83 @@
+"""What is read of a record, against loops over members and examples."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from jagree.study import agreement, learning_order
+from jagree.study.curves import metric_curve, type_curves
+from jagree.study.findings import observed as module
+from jagree.study.findings.observed import (
+    CannotTellError,
+    groups_of,
+    observe,
+    pair_agreement,
+    pair_counts,
+)
+from jagree.study.tables import MEASURES
+from tests.study.findings.simulated import dataset
+
+
+def some_right(epochs: int = 4, members: int = 3, examples: int = 30) -> np.ndarray:
+    return np.random.default_rng(2).random((epochs, members, examples)) < 0.6
+
+
+def test_pairs_are_counted_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BLOCK", 7)
+    right = some_right()[0]
+    right[2] = False
+    both = pair_counts(right)
+    found = pair_agreement(both)
+    for i, j in itertools.product(range(3), range(3)):
+        assert both[i, j] == sum(bool(a and b) for a, b in zip(right[i], right[j], strict=True))
+        union = sum(bool(a or b) for a, b in zip(right[i], right[j], strict=True))
+        np.testing.assert_array_equal(found[i, j], both[i, j] / union if union else np.nan)
+    pair = right[:2]
+    assert found[0, 1] == agreement.true_positive_agreement(pair)
+
+
+def test_all_is_read_in_one_go() -> None:
+    right = some_right()
+    value = np.random.default_rng(3).normal(size=30)
+    columns = pd.DataFrame(
+        {"entropy": value, "count": np.arange(30), "rotation": ["left", "right", "top"] * 10}
+    )
+    found = observe("train", dataset(right, first=3), columns)
+    assert found.epoch.tolist() == [3, 4, 5, 6]
+    assert (found.examples, found.networks) == (30, ("net",) * 3)
+    for name, function in MEASURES.items():
+        np.testing.assert_array_equal(found.measure(name), function(right))
+    np.testing.assert_allclose(found.accuracy, right.mean(-1), rtol=1e-15)
+    assert found.union.tolist() == right.any(1).sum(1).tolist()
+    agreed = right.all(1)
+    assert set(found.metrics) == {"entropy", "count"}
+    np.testing.assert_array_equal(found.metrics["entropy"], metric_curve(agreed, value))
+    expected = type_curves(agreed, columns["rotation"].to_numpy())
+    assert list(found.types) == ["rotation"]
+    for kind, curve in expected.items():
+        np.testing.assert_array_equal(found.types["rotation"][kind], curve)
+    order = learning_order(zip([3, 4, 5, 6], right, strict=True))
+    np.testing.assert_array_equal(found.order.agreed_for_good, order.agreed_for_good)
+
+
+def test_groups_are_five_consecutive_members_of_a_network() -> None:
+    networks = tuple("xxyxxxxxxyxxx")  # eleven of one, two of the other
+    groups = groups_of(networks)
+    assert list(groups) == ["x"]
+    assert [g.tolist() for g in groups["x"]] == [[0, 1, 3, 4, 5], [6, 7, 8, 10, 11]]
+    assert groups_of(("x",) * 9) == {}
+    right = some_right(members=13)
+    found = observe("train", dataset(right, networks=networks), pd.DataFrame())
+    for name in module.GROUPED:
+        expected = [getattr(agreement, name)(right[:, g]) for g in groups["x"]]
+        np.testing.assert_array_equal(found.groups["x"][name], np.stack(expected, 1))
+
+
+def test_one_member_and_no_epoch() -> None:
+    found = observe("train", dataset(some_right(members=1)), pd.DataFrame())
+    with pytest.raises(CannotTellError, match="1 member: agreement takes two"):
+        found.measure("lower_bound")
+    with pytest.raises(CannotTellError, match="no epoch is recorded yet"):
+        observe("train", dataset(some_right(epochs=0)), pd.DataFrame())
