@@ -1,7 +1,7 @@
 """Five VGG16 on all of CIFAR-10 (paper v1 fig. 9, v2 fig. 5: VGG16).
 
 Command:  python -m jagree.main --config=configs/cifar10_vgg16.py
-          ...cifar10_vgg16.py:small  100 images, 2 networks, 2 epochs
+          ...cifar10_vgg16.py:small  a sample, 2 networks, 3 epochs
 Shows:    agreement of another architecture, train and test
 Expect:   not yet run in full. The paper: agreement is there for every architecture
 Time:     not yet measured; 28 PFLOP of training
@@ -22,4 +22,4 @@ def get_config(variant: str = "") -> ConfigDict:
     config.data.name = "cifar10"
     config.data.train_size = 0
     config.data.test_size = 0
-    return variants.with_size(config, small, heavy=True)
+    return variants.with_size(config, small)

@@ -66,7 +66,7 @@ PAPER = {
         *("voc", five("densenet121"), 128, 150, SGD, ("step", 50, 0.2), 5e-4, 256, 224)
     ),
     "voc_resnet50": Recipe(
-        *("voc", five("resnet50_imagenet"), 128, 150, SGD, ("step", 50, 0.2), 5e-4, 256, 224)
+        *("voc", five("resnet50"), 128, 150, SGD, ("step", 50, 0.2), 5e-4, 256, 224)
     ),
     "voc_densenet_25": Recipe(
         *("voc", ("densenet121",) * 25, 128, 150, SGD, ("step", 50, 0.2), 5e-4, 256, 224)
@@ -118,7 +118,7 @@ SMALL = {
     "cifar10_lenet5": SAMPLE,
     "cifar10_batch_size": (2, 3, 512, 5_000, 1_000, 100, 30),
     "cifar10_random_labels": SAMPLE,
-    "cifar10_vgg16": FEW,
+    "cifar10_vgg16": SAMPLE,
     "cifar10_resnet50": FEW,
     "cifar10_four_networks": (4, 2, 16, 100, 50, 20, 30),
     "kth_densenet": FEW,

@@ -283,7 +283,7 @@ GARBAGE = {
     "wrong type": (["--config={quickstart}", "--config.epochs=many"], "--config.epochs=many"),
     "unknown network": (
         ["--config={quickstart}", "--config.network=lenet"],
-        "unknown network 'lenet' (did you mean 'lenet5'?); known: lenet5",
+        "unknown network 'lenet' (did you mean 'lenet5'?); known: densenet121, ",
     ),
     "unknown data": (
         ["--config={quickstart}", "--config.data.name=mnist"],

@@ -36,11 +36,11 @@ Curve = tuple[np.ndarray, np.ndarray]  # epochs completed, values
 
 
 def groups_of_runs(runs: Sequence[Run]) -> list[list[Run]]:
-    """Runs on the same data and training labels, together."""
+    """Runs on the same data, together; label noise apart, their labels are then the same, too."""
     groups: list[list[Run]] = []
     for run in runs:
         for group in groups:
-            if "train" in run.record and group[0].same_data(run) and group[0].same_labels(run):
+            if group[0].same_data(run):
                 group.append(run)
                 break
         else:
@@ -49,7 +49,7 @@ def groups_of_runs(runs: Sequence[Run]) -> list[list[Run]]:
 
 
 def each_group(judge: Callable[[Sequence[Run]], Judgement]) -> Callable[..., list[Verdict]]:
-    """A check that asks runs on the same data and labels together."""
+    """A check that asks runs on the same data together."""
 
     def check(runs: Sequence[Run]) -> list[Verdict]:
         return [

@@ -77,8 +77,8 @@ def _above_chance(observed: Observed) -> Judgement:
     above, below = int((gap > 0).sum()), int((gap < -BELOW_ERRORS * chance_error(observed)).sum())
     numbers = (
         f"above chance in {above} of {len(gap)} epochs, clearly below in {below}, above by "
-        f"{np.nanmean(gap):.3f} on average; widest in "
-        f"epoch {observed.epoch[widest]} ({gap[widest]:.3f}), accuracy levels off in epoch "
+        f"{np.nanmean(gap):.3f} on average; widest in epoch "
+        f"{observed.epoch[widest]} ({gap[widest]:.3f}), accuracy levels off in epoch "
         f"{observed.epoch[level]}; there {bounds_at(observed, widest)}"
     )
     _need_epochs(observed, numbers)
@@ -109,9 +109,9 @@ def _order_of_bounds(observed: Observed) -> Judgement:
             "chance_agreement",
         )
     )
-    # Equal by definition where at most one member errs, or one gets nothing right.
-    erring, idle = (observed.accuracy < 1).sum(1), (observed.accuracy == 0).any(1)
-    telling = (erring > 1) & ~idle & (random * observed.examples >= EXPECTED)
+    # Equal by definition where at most one member errs.
+    erring = (observed.accuracy < 1).sum(1)
+    telling = (erring > 1) & (random * observed.examples >= EXPECTED)
     if not telling.any():
         raise CannotTellError("in every epoch they are equal by definition or too small to be seen")
     ordered = ((low < random) & (random < agreed))[telling]
@@ -221,9 +221,9 @@ ORDER_OF_BOUNDS = Finding(
     key="order_of_bounds",
     sentence="LB < ERA < agreement.",
     source="v2 supplement B, fig. 1",
-    criterion="in every epoch in which they are not equal by definition (one member errs at most, "
-    f"or one gets nothing right), and ERA makes {EXPECTED:g} example or more. The order alone "
-    "proves nothing: ERA is never above the chance level of agreement, nor LB above ERA.",
+    criterion="in every epoch in which they are not equal by definition (one member errs at most), "
+    f"and ERA makes {EXPECTED:g} example or more. The order alone proves nothing: ERA is never "
+    "above the chance level of agreement, nor LB above ERA.",
     needs=TRAIN_AND_TWO,
     check=each_run("train", _order_of_bounds),
     true_labels=False,

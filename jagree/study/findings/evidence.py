@@ -165,11 +165,6 @@ class Run:
         ]
         return prints[0] == prints[1]
 
-    def same_labels(self, other: Run) -> bool:
-        """Whether both were trained on the same labels."""
-        one, two = (run.record["train"]["label"].values for run in (self, other))
-        return np.array_equal(one, two)
-
     def summary(self) -> str:
         """Data, networks, batch size, epochs, labels, as one line."""
         counts = Counter(self.networks)

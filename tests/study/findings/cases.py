@@ -43,7 +43,23 @@ def once_disjoint() -> np.ndarray:
     return right
 
 
+def once(epoch: int, what: np.ndarray) -> np.ndarray:
+    """Nested, but for one epoch."""
+    right = nested(EQUAL)
+    right[epoch] = what
+    return right
+
+
 KEY = "agreement_above_chance"
+case(KEY, HOLDS, "at chance in one epoch", lambda: [
+    run(once(10, independent(flat(0.5, 0.5, epochs=1))[0]))
+])  # fmt: skip
+case(KEY, HOLDS, "nothing right in one epoch", lambda: [
+    run(once(0, np.zeros((2, EXAMPLES), bool)))
+])  # fmt: skip
+case(KEY, FAILS, "above, but by little", lambda: [
+    run(blended(HALF[:1], 0.05, 20_000).repeat(20, 0))
+])  # fmt: skip
 case(KEY, HOLDS, "nested", lambda: [run(nested(EQUAL))])
 case(KEY, FAILS, "independent", lambda: [run(independent(EQUAL))])
 case(KEY, FAILS, "widest late", lambda: [run(blended(HALF, np.linspace(0.3, 0.9, 20)))])

@@ -94,6 +94,9 @@ case(KEY, UNTOLD, "rate not known", lambda: [stepped(0.1)])
 case(KEY, UNTOLD, "no drop yet", lambda: [stepped(0.1, rate_drops=(50,))])
 
 KEY = "voc_test_accuracy"
+case(KEY, HOLDS, "half in the end", lambda: [
+    run(nested(flat(0.9)), nested(curve(0.1, 0.5)[:, None]), data="voc")
+])  # fmt: skip
 case(KEY, HOLDS, "half", lambda: [run(nested(flat(0.9)), nested(flat(0.54)), data="voc")])
 case(KEY, FAILS, "more", lambda: [run(nested(flat(0.5)), nested(flat(0.56)), data="voc")])
 case(KEY, FAILS, "less", lambda: [run(nested(flat(0.5)), nested(flat(0.44)), data="voc")])
@@ -138,6 +141,10 @@ KEY = "voc_resnet50_slower"
 case(KEY, HOLDS, "slower", lambda: [resnet(right=SLOW), densenet(right=QUICK)])
 case(KEY, FAILS, "faster", lambda: [resnet(right=QUICK), densenet(right=SLOW)])
 case(KEY, UNTOLD, "one of them", lambda: [resnet()])
+case(KEY, UNTOLD, "on other images", lambda: [
+    resnet(right=SLOW),
+    run(QUICK, name="b", data="voc", networks=("densenet121",) * 2, fingerprint="other"),
+])  # fmt: skip
 
 KEY = "voc_resnet50_directions"
 SAME = all_plain(box_area=FALLING, dct_share=FALLING)  # of DCT nothing is said
