@@ -94,8 +94,9 @@ def test_the_banded_form_is_for_small_maps_on_a_cpu_and_products_are_for_all() -
     assert choose(*small, backend="cpu") is BANDED
     assert choose(*small, stride=2, backend="cpu") is DENSE
     assert choose(*large, backend="cpu") is DENSE
-    assert choose((2, 4, 64, 4), (3, 3, 4, 3), backend="cpu") is BANDED  # 3 * 64 * 4 * 62 * 3
-    assert choose((2, 4, 64, 4), (3, 3, 4, 3), padding=1, backend="cpu") is DENSE  # 66 * 64
+    edge = (2, 4, 60, 4), (3, 3, 4, 3)  # a band of 3 * 60 * 4 rows and 58 * 3 columns
+    assert choose(*edge, backend="cpu") is BANDED
+    assert choose(*edge, padding=1, backend="cpu") is DENSE  # 3 * 62 * 4 and 60 * 3
     for backend in ("gpu", "tpu"):
         assert choose(*small, backend=backend) is DENSE
         assert choose((128, 8, 8, 256), (1, 1, 256, 64), stride=2, backend=backend) is POINTWISE

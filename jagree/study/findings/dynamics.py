@@ -18,7 +18,7 @@ WELL_ABOVE = 0.05  # mean gap between agreement and its chance level
 LEVELLED = 0.95  # of its maximum: accuracy levels off where it first reaches that
 PRESENT = 0.02  # agreement above its chance level, where the gap is widest
 CLEAR_ERRORS = 4.0  # standard errors that the widest of many gaps must have
-EXPECTED = 1.0  # examples that independent members all get right; fewer cannot be seen
+EXPECTED = 10.0  # examples that independent members all get right; fewer are a matter of luck
 SMALL_STD = 0.02  # std over groups of members, mean over epochs
 SLOW = 0.4  # accuracy after the first epoch, below which it grows slowly
 DEEP = 0.02  # by which both ends of a U lie above its bottom
@@ -113,7 +113,7 @@ def _order_of_bounds(observed: Observed) -> Judgement:
     erring = (observed.accuracy < 1).sum(1)
     telling = (erring > 1) & (random * observed.examples >= EXPECTED)
     if not telling.any():
-        raise CannotTellError("in every epoch they are equal by definition or too small to be seen")
+        raise CannotTellError("in every epoch they are equal by definition, or ERA is too small")
     ordered = ((low < random) & (random < agreed))[telling]
     above = (agreed > chance)[telling]
     last = int(np.flatnonzero(telling)[-1])
@@ -222,7 +222,7 @@ ORDER_OF_BOUNDS = Finding(
     sentence="LB < ERA < agreement.",
     source="v2 supplement B, fig. 1",
     criterion="in every epoch in which they are not equal by definition (one member errs at most), "
-    f"and ERA makes {EXPECTED:g} example or more. The order alone proves nothing: ERA is never "
+    f"and ERA makes {EXPECTED:g} examples or more. The order alone proves nothing: ERA is never "
     "above the chance level of agreement, nor LB above ERA.",
     needs=TRAIN_AND_TWO,
     check=each_run("train", _order_of_bounds),

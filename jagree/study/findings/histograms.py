@@ -123,7 +123,7 @@ def _peaks(values: np.ndarray, seed: int) -> tuple[int, float]:
         values = seeds.generator(seed, "sample of values").choice(values, SAMPLE, replace=False)
     std = values.std(ddof=1)
     quartiles = np.quantile(values, [0.25, 0.75])
-    spread = min(std, np.ptp(quartiles) / 1.34) or std  # half of the values may be one
+    spread = min(std, np.ptp(quartiles) / 1.34)  # 0 where half of the values are one
     width = max(BANDWIDTH * spread * len(values) ** -0.2, np.ptp(values) / FINEST)
     ends = values.min() - MARGIN * width, values.max() + MARGIN * width
     # A point per half a bandwidth at least, so that no peak falls between two.

@@ -67,6 +67,7 @@ case(KEY, HOLDS, "the same, early", lambda: [run(blended(HALF, np.linspace(0.9, 
                                                  .repeat(20, 0))])  # fmt: skip
 case(KEY, FAILS, "below in one epoch", lambda: [run(once_disjoint())])
 case(KEY, UNTOLD, "few epochs", lambda: [run(nested(EQUAL)[:9])])
+case(KEY, HOLDS, "just enough epochs", lambda: [run(nested(EQUAL)[:10])])
 case(KEY, UNTOLD, "one member", lambda: [run(nested(EQUAL)[:, :1])])
 case(KEY, UNTOLD, "no epoch", lambda: [run(nested(EQUAL)[:0])])
 case(KEY, UNTOLD, "nothing right", lambda: [run(np.zeros((20, 2, 50), bool))])
@@ -177,7 +178,6 @@ def noisy_and_clean(noisy: np.ndarray, clean: np.ndarray, share: float = 1.0) ->
 
 
 KEY = "random_labels_later"
-LATER = 0.2  # share that is agreed on where accuracy is high enough
 case(KEY, HOLDS, "later", lambda: noisy_and_clean(independent(late(8)), independent(EQUAL)))
 case(KEY, FAILS, "earlier", lambda: noisy_and_clean(independent(EQUAL), independent(late(8))))
 case(KEY, FAILS, "as late", lambda: noisy_and_clean(independent(late(3)), independent(late(3))))
@@ -197,6 +197,8 @@ KEY = "random_labels_agreement"
 case(KEY, HOLDS, "nested", lambda: [run(nested(EQUAL), **noise())])
 case(KEY, FAILS, "independent", lambda: [run(independent(EQUAL), **noise())])
 case(KEY, UNTOLD, "true labels", lambda: [run(nested(EQUAL))])
+case(KEY, UNTOLD, "nothing learned", lambda: [run(nested(flat(0.24, 0.24)), **noise())])
+case(KEY, HOLDS, "a little learned", lambda: [run(nested(flat(0.29, 0.29)), **noise())])
 case(KEY, UNTOLD, "some noise only", lambda: [run(nested(EQUAL), **noise(0.4))])
 
 
@@ -213,6 +215,7 @@ case(KEY, FAILS, "disjoint once", lambda: [
 ])  # fmt: skip
 case(KEY, UNTOLD, "all right", lambda: [run(nested(flat(1, 1)))])
 case(KEY, UNTOLD, "one errs", lambda: [run(nested(flat(1, 0.5)))])
+case(KEY, UNTOLD, "too few by chance", lambda: [run(independent(flat(0.09, 0.09)))])
 case(KEY, UNTOLD, "one idle", lambda: [run(nested(flat(0, 0.5)))])
 case(
     KEY, UNTOLD, "too few right to see", lambda: [run(disjoint()[..., :3] & ([True] * 2 + [False]))]
@@ -253,6 +256,7 @@ case(KEY, UNTOLD, "few epochs", lambda: [run(independent(EQUAL)[:5])])
 KEY = "pabak_fast"
 case(KEY, HOLDS, "independent", lambda: [run(independent(members(*[curve(0.5, 0.95)] * 2)))])
 case(KEY, FAILS, "apart", lambda: [run(more_and_more_apart())])
+case(KEY, FAILS, "just fast, and flat", lambda: [run(nested(members(*[curve(0.4, 0.9)] * 2)))])
 case(KEY, UNTOLD, "slow", lambda: [run(independent(EQUAL))])
 
 # --- the test set -----------------------------------------------------------------------------

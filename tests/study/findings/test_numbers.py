@@ -178,6 +178,17 @@ def test_the_share_of_random_labels_counts_those_that_hit_the_truth() -> None:
     assert by_member.label_noise == pytest.approx(0.2)
 
 
+def test_agreement_that_is_hardly_there_has_not_risen() -> None:
+    true = np.arange(EXAMPLES) % 5
+    label = np.random.default_rng(0).integers(0, 5, EXAMPLES)
+    right = nested(members(np.full(20, 0.5), np.linspace(0, 0.008, 20)))
+    noisy = run(right, name="noisy", label=label, true_label=true)
+    clean = run(learning(), name="clean", label=true)
+    verdicts = comparisons.RANDOM_LATER.verdicts([noisy, clean])
+    assert verdicts[1].word == UNTOLD
+    assert verdicts[1].why.startswith("one has learned nothing yet: agreement reaches 0.0")
+
+
 def test_the_most_frequent_label_is_what_one_may_guess() -> None:
     label = np.array([0, 1, 1, 1, 2])
     assert comparisons._most_frequent(run(learning(examples=5), label=label)) == 0.6
@@ -224,6 +235,15 @@ def test_version_two_shows_epochs_by_agreement() -> None:
     agreement = observed.measures["true_positive_agreement"]
     assert by_agreement.tolist() == [e for e in range(5, 20) if agreement[e] >= 0.2]
     assert by_agreement[0] > 5
+
+
+@pytest.mark.parametrize(("version", "level"), [("v1", "accuracy"), ("v2", "agreement")])
+def test_no_epoch_is_shown_before_enough_is_right(version: str, level: str) -> None:
+    right = independent(members(np.full(20, 0.15), np.full(20, 0.15)))
+    observed = run(right).observed("train")
+    why = f"no epoch beyond the 5th with {level} of 0.2 or more"
+    with pytest.raises(CannotTellError, match=why):
+        shown_positions(observed, version)
 
 
 def test_epochs_without_a_value_are_no_part_of_a_trend() -> None:
