@@ -91,7 +91,7 @@ def image_sets(folder: Path) -> dict[str, tuple[list[np.ndarray], int]]:
     small = list(cifar10.load("test", options).image)
     files = ImageFiles(folder / "imagenet-samples")
     chosen = np.linspace(0, len(files) - 1, _PHOTOS.value).round().astype(int)
-    photos = [Image.fromarray(files.originals(i)) for i in chosen]
+    photos = [Image.fromarray(image) for image in files.originals(chosen)]
     large = [np.array(ImageOps.fit(photo, (500, 375))) for photo in photos]
     return {"CIFAR-10": (small, 60_000), "photographs, as many as VOC": (large, 11_500)}
 

@@ -9,6 +9,7 @@ from ml_collections import ConfigDict
 
 from jagree import registry
 from jagree.errors import UsageError
+from jagree.words import counted
 
 CHOICES = {
     "precision": ("float32", "bfloat16"),
@@ -228,8 +229,9 @@ def _check_per_member(config: ConfigDict) -> None:
                 registry.check("network", str(name))
         if len(values) not in (0, config.members):
             raise UsageError(
-                f"per_member.{field} has {len(values)} values for {config.members} members; "
-                "give one per member, or none"
+                f"per_member.{field} has {counted(len(values), 'value')} for "
+                f"{counted(config.members, 'member')}; give one per member (or set "
+                f"members={len(values)}), or none"
             )
         if field != "network" and not all(isinstance(v, (int, float)) and v >= 0 for v in values):
             raise UsageError(f"per_member.{field} must hold numbers of 0 or more, not {values}")

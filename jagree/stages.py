@@ -54,6 +54,10 @@ def run(config: ConfigDict, workdir: str | Path, stages: Sequence[str], command:
         splits = data.load(config.data, data.cache_folder(config.data, folder.path))
     if "train" in stages:
         rules.check_against_data(config, len(splits["train"]))
+        if config.data.crop:  # what can be known now is said now, not after hours of preparing
+            from jagree.training.loop import make_networks
+
+            make_networks(config, classes=len(splits["train"].class_names))
         splits = with_noise(config, splits)
     late = [stage for stage in stages if stage in ("study", "report")]
     if late and "train" not in stages and not folder.record.exists():

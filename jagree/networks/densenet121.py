@@ -5,7 +5,15 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from jagree.networks.layers import BatchNorm, Conv, Dense, average_pool, check_size, max_pool
+from jagree.networks.layers import (
+    BatchNorm,
+    Conv,
+    Dense,
+    at_least_single,
+    average_pool,
+    check_size,
+    max_pool,
+)
 
 BOTTLENECK = 4  # features within a layer per feature that it adds
 
@@ -51,8 +59,7 @@ class DenseNet121(nn.Module):
             for _ in range(depth):
                 x = jnp.concatenate([x, self.layer(x, train)], axis=-1)
         x = nn.relu(BatchNorm()(x, train)).mean((1, 2))
-        x = Dense(self.classes)(x)
-        return x.astype(jnp.promote_types(x.dtype, jnp.float32))
+        return Dense(self.classes)(at_least_single(x))
 
     def stem(self, image: Float[Array, "B H W 3"], train: bool) -> Float[Array, "B H2 W2 C"]:
         """What comes before the first block."""

@@ -169,7 +169,7 @@ class BatchNorm(nn.Module):
         running_mean = self.variable("batch_stats", "mean", jnp.zeros, channels)
         running_var = self.variable("batch_stats", "var", jnp.ones, channels)
         mean, var = running_mean.value, running_var.value
-        precise = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+        precise = at_least_single(x)
         if train:
             axes = tuple(range(x.ndim - 1))
             mean = precise.mean(axes)
@@ -205,12 +205,17 @@ def max_pool(
     return nn.max_pool(image, (size, size), (stride, stride), ((padding, padding),) * 2)
 
 
+def at_least_single(x: Float[Array, "..."]) -> Float[Array, "..."]:
+    """In single precision, or double where it is that already: for sums, moments and logits."""
+    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
+
+
 def check_size(network: nn.Module, image: Float[Array, "B H W C"], smallest: int) -> None:
     """Raise a UsageError if the images are smaller than `smallest` pixels a side."""
     height, width = image.shape[1:3]
     if min(height, width) < smallest:
         raise UsageError(
             f"{type(network).__name__} takes images of {smallest}x{smallest} pixels or more, not "
-            f"{height}x{width}; choose another network or data set, or enlarge the images by "
-            "data.resize"
+            f"{height}x{width}; choose another network or data set, or enlarge what it sees by "
+            "data.resize and data.crop"
         )

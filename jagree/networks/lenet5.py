@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from jagree.networks.layers import BatchNorm, Conv, Dense, average_pool, check_size
+from jagree.networks.layers import BatchNorm, Conv, Dense, at_least_single, average_pool, check_size
 
 SMALLEST = 32  # pixels a side: of which the third convolution leaves a single one
 
@@ -35,4 +35,4 @@ class LeNet5(nn.Module):
             x = nn.relu(BatchNorm()(x, train))
             x = average_pool(x) if pooled else x
         x = nn.relu(Dense(84)(x.reshape(x.shape[0], -1)))
-        return Dense(self.classes)(x).astype(jnp.promote_types(x.dtype, jnp.float32))
+        return Dense(self.classes)(at_least_single(x))

@@ -5,7 +5,15 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from jagree.networks.layers import BatchNorm, Conv, Dense, average_pool, check_size, max_pool
+from jagree.networks.layers import (
+    BatchNorm,
+    Conv,
+    Dense,
+    at_least_single,
+    average_pool,
+    check_size,
+    max_pool,
+)
 
 EXPANSION = 4  # features of a block's output per feature within
 
@@ -75,8 +83,7 @@ class ResNet50(nn.Module):
             for block in range(depth):
                 stride = 2 if stage > 0 and block == 0 else 1
                 x = Bottleneck(self.width * 2**stage, stride)(x, train)
-        x = Dense(self.classes)(self.pool(x))
-        return x.astype(jnp.promote_types(x.dtype, jnp.float32))
+        return Dense(self.classes)(at_least_single(self.pool(x)))
 
     def stem(self, image: Float[Array, "B H W 3"], train: bool) -> Float[Array, "B H W F"]:
         """What comes before the first stage."""

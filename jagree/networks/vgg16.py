@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from jagree.networks.layers import BatchNorm, Conv, Dense, check_size, max_pool
+from jagree.networks.layers import BatchNorm, Conv, Dense, at_least_single, check_size, max_pool
 
 SMALLEST = 32  # pixels a side: of which five pools leave a single one
 
@@ -48,5 +48,4 @@ class VGG16(nn.Module):
                 x = Conv(width, 3, padding=1)(x)
                 x = nn.relu(BatchNorm()(x, train))
             x = max_pool(x, 2, 2)
-        x = Dense(self.classes)(x.reshape(x.shape[0], -1))
-        return x.astype(jnp.promote_types(x.dtype, jnp.float32))
+        return Dense(self.classes)(at_least_single(x.reshape(x.shape[0], -1)))

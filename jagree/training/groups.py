@@ -65,6 +65,8 @@ class Groups:
 
     def evaluate(self, data: Any, inputs: Inputs) -> list[Any]:
         """What every member says about the same S batches; see `Ensemble.evaluate`."""
+        if len(self._ensembles) > 1 and inputs.image is not None:  # sent once, not once for each
+            inputs = inputs._replace(image=jax.device_put(inputs.image))
         return [
             ensemble.evaluate(data, inputs._replace(label=_of_members(rows, inputs.label)))
             for ensemble, rows in self._each()
@@ -95,7 +97,10 @@ class Groups:
 
 
 def _rows(members: Sequence[int], of: int) -> Any:
-    """What to index the member axis by: nothing for all, a slice (no copy) for neighbours."""
+    """What to index the member axis by: nothing for all, a slice for neighbours.
+
+    Members that do not stand together cost a copy of each dispatch, images included if streamed.
+    """
     first, last = members[0], members[-1]
     if list(members) != list(range(first, last + 1)):
         return np.asarray(members)

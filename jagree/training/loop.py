@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
+import flax.linen as nn
 import jax
 import numpy as np
 from ml_collections import ConfigDict
@@ -124,6 +125,24 @@ def resume_point(recorder: Recorder, checkpoints: Checkpoints) -> int:
     return saved
 
 
+def make_networks(config: ConfigDict, classes: int) -> dict[str, nn.Module]:
+    """The networks of a run's members, each once.
+
+    Raises
+    ------
+    UsageError
+        If one of them cannot take the crops that it would be given.
+    """
+    made = {
+        name: registry.load("network", name)(classes=classes, dtype=config.precision)
+        for name in dict.fromkeys(per_member(config, "network"))
+    }
+    if config.data.crop:
+        for network in made.values():
+            check_shape(network, (config.data.crop, config.data.crop, 3))
+    return made
+
+
 class Trainer:
     """The compiled ensemble and its feeds.
 
@@ -141,16 +160,7 @@ class Trainer:
         train = splits["train"]
         backend = jax.default_backend()
         self._engine, self._reason = choose_engine(config.training.engine, backend)
-        networks = per_member(config, "network")
-        made = {
-            name: registry.load("network", name)(
-                classes=len(train.class_names), dtype=config.precision
-            )
-            for name in dict.fromkeys(networks)
-        }
-        if config.data.crop:  # said before hours of preparing
-            for network in made.values():
-                check_shape(network, (config.data.crop, config.data.crop, 3))
+        made = make_networks(config, classes=len(train.class_names))
         workers = config.data.workers or pool.cores()
         frames = {
             name: prepare(split, config.data, workers=workers, advance=listener.prepared)
@@ -161,7 +171,7 @@ class Trainer:
         task = registry.load("task", task_name(config, multi_label=train.multi_label))
         optimizer = registry.load("optimizer", config.optimizer.name)(config.optimizer)
         self._parameters: dict[str, int] = {}
-        members, ensembles = group_members(networks), {}
+        members, ensembles = group_members(per_member(config, "network")), {}
         for name, network in made.items():
             learner = Learner(network, task, optimizer)
             states = init_members(

@@ -4,6 +4,7 @@ import doctest
 import json
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 from ml_collections import ConfigDict
@@ -11,10 +12,13 @@ from ml_collections import ConfigDict
 from jagree import stages
 from jagree.record import open_record
 from jagree.training import groups
+from jagree.training.batches import Inputs
+from jagree.training.checkpoint import Checkpoints
 from jagree.training.groups import Groups, group_members
 from jagree.words import TIMES
 
-NETWORKS = ("tiny_b", "lenet5", "tiny_b", "tiny_a")
+# An order that is not its own inverse.
+NETWORKS = ("tiny_b", "lenet5", "lenet5", "tiny_b", "tiny_a")
 
 
 def test_doctests() -> None:
@@ -30,24 +34,33 @@ class FakeEnsemble:
     def train(self, data, inputs, hyper):
         return {"data": data, **inputs, **hyper}
 
+    def evaluate(self, data, inputs):
+        return {"data": data, "position": inputs.position, "label": inputs.label}
+
     def gather(self, result):
         return {name: x for name, x in result.items() if name != "data"}
 
 
 def test_each_network_gets_its_members_rows_and_results_come_in_the_order_of_members() -> None:
-    members = group_members(["b", "a", "b", "c", "c"])
-    assert members == {"b": [0, 2], "a": [1], "c": [3, 4]}
+    members = group_members(["b", "a", "a", "b", "c"])
+    assert members == {"b": [0, 3], "a": [1, 2], "c": [4]}
     parts = Groups({name: FakeEnsemble(name) for name in members}, members)
     assert parts.members == 5
     inputs, hyper = {"x": np.arange(10).reshape(5, 2)}, {"rate": np.arange(5) / 10}
     results = parts.train("the data", inputs, hyper)
     assert [r["data"] for r in results] == ["the data"] * 3
-    np.testing.assert_array_equal(results[0]["x"], [[0, 1], [4, 5]])
-    np.testing.assert_array_equal(results[2]["rate"], [0.3, 0.4])
+    np.testing.assert_array_equal(results[0]["x"], [[0, 1], [6, 7]])
+    np.testing.assert_array_equal(results[1]["rate"], [0.1, 0.2])
     gathered = parts.gather(results)
     np.testing.assert_array_equal(gathered["x"], inputs["x"])
     np.testing.assert_array_equal(gathered["rate"], hyper["rate"])
     assert parts.stacked == {"b": "b", "a": "a", "c": "c"}
+    judged = Inputs(position=np.arange(3), corner=None, image=None, label=np.arange(5) * 10)
+    results = parts.evaluate("the data", judged)
+    for result in results:  # all judge the same images, each by its own labels
+        np.testing.assert_array_equal(result.pop("position"), [0, 1, 2])
+    np.testing.assert_array_equal(results[0]["label"], [0, 30])
+    np.testing.assert_array_equal(parts.gather(results)["label"], judged.label)
 
 
 def test_a_member_in_no_group_or_in_two_is_a_fault() -> None:
@@ -64,9 +77,9 @@ def two_networks(small: ConfigDict, monkeypatch: pytest.MonkeyPatch) -> ConfigDi
     table = {**registry.TABLE["network"]}
     table |= {f"tiny_{x}": f"tests.training.tiny_networks:Tiny{x.upper()}" for x in "ab"}
     monkeypatch.setitem(registry.TABLE, "network", table)
-    small.members = 4
-    small.per_member.learning_rate = (0.1, 0.05, 0.02, 0.1)
-    small.per_member.label_noise = (0.0, 0.1, 0.2, 0.3)
+    small.members = 5
+    small.per_member.learning_rate = (0.1, 0.05, 0.02, 0.1, 0.05)
+    small.per_member.label_noise = (0.0, 0.1, 0.2, 0.3, 0.0)
     return small
 
 
@@ -75,12 +88,15 @@ def recorded(config: ConfigDict, path: Path) -> dict:
     return open_record(path / "record.zarr")
 
 
-@pytest.mark.parametrize("engine", ["loop", "vmap"])
+@pytest.mark.parametrize(
+    ("engine", "mode", "feed"),
+    [("loop", "epoch_end", "resident"), ("vmap", "online", "stream")],
+)
 def test_a_member_beside_other_networks_is_what_it_is_among_its_own(
-    two_networks: ConfigDict, tmp_path: Path, engine: str
+    two_networks: ConfigDict, tmp_path: Path, engine: str, mode: str, feed: str
 ) -> None:
     config = two_networks
-    config.training.engine = engine
+    config.training.engine, config.recording.mode, config.training.feed = engine, mode, feed
     config.per_member.network = NETWORKS
     mixed = recorded(config, tmp_path / "mixed")
     assert mixed["train"]["network"].values.tolist() == list(NETWORKS)
@@ -130,9 +146,26 @@ def test_terminal_and_run_folder_name_each_network(
     stages.run(config, tmp_path / "run", ["train", "report"], "test")
     out = capsys.readouterr().out
     assert "2 tiny_b (" in out
-    assert "parameters each), 1 lenet5 (62,290 parameters) and 1 tiny_a (" in out
+    assert "parameters each), 2 lenet5 (62,290 parameters each) and 1 tiny_a (" in out
     about = json.loads((tmp_path / "run" / "run.json").read_text())
     assert [m["network"] for m in about["members"]] == list(NETWORKS)
     assert about["members"][1]["parameters"] == 62_290
     page = (tmp_path / "run" / "report.html").read_text()
-    assert f"(2 {TIMES} tiny_b, 1 {TIMES} lenet5 and 1 {TIMES} tiny_a) were trained" in page
+    assert f"(2 {TIMES} tiny_b, 2 {TIMES} lenet5 and 1 {TIMES} tiny_a) were trained" in page
+
+
+def test_in_half_precision_a_run_differs_and_its_weights_stay_single(
+    small: ConfigDict, tmp_path: Path
+) -> None:
+    small.epochs, small.members, small.data.train_size = 1, 2, 100
+    small.recording.untrained = True
+    single = recorded(small, tmp_path / "single")
+    small.precision = "bfloat16"
+    half = recorded(small, tmp_path / "half")
+    one, other = (r["test"]["log_prob"].values.astype(np.float64) for r in (single, half))
+    assert np.isfinite(other).all()
+    assert 1e-4 < np.abs(one[0] - other[0]).mean() < 0.05  # the same weights, rounded on the way
+    assert (one[1] != other[1]).any()
+    with Checkpoints(tmp_path / "half" / "checkpoints", every=1) as checkpoints:
+        saved = checkpoints._checkpointer.metadata(1).metadata
+    assert {leaf.dtype for leaf in jax.tree.leaves(saved)} == {np.dtype("float32")}

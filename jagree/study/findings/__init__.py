@@ -8,10 +8,12 @@ from collections.abc import Sequence
 
 from jagree.study.findings import (
     comparisons,
+    complexity,
     dynamics,
     histograms,
     kth,
     objects,
+    random_labels,
     voc,
 )
 from jagree.study.findings.evidence import Run, open_runs
@@ -46,9 +48,9 @@ DYNAMICS: tuple[Finding, ...] = (
     comparisons.STD_ACROSS,
     comparisons.ACROSS,
     comparisons.EVERYWHERE,
-    comparisons.BATCH_AND_SIZE,
-    comparisons.RANDOM_LATER,
-    comparisons.RANDOM_PRESENT,
+    complexity.BATCH_AND_DEPTH,
+    random_labels.RANDOM_LATER,
+    random_labels.RANDOM_PRESENT,
     dynamics.ORDER_OF_BOUNDS,
     dynamics.AGREEMENT_STD,
     dynamics.PABAK_SLOW,

@@ -13,15 +13,19 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from jagree.config import flatten
 from jagree.errors import UsageError
 from jagree.record import open_record
 from jagree.runfolder import RunFolder
 from jagree.study.findings.observed import CannotTellError, Observed, observe
 from jagree.study.statistics import check_same_data, with_statistics
 from jagree.study.tables import diverged
-from jagree.words import TIMES
+from jagree.words import TIMES, counted
 
 __all__ = ["About", "CannotTellError", "Run", "open_run", "open_runs"]
+
+# How training examples are judged: after each epoch by fixed weights, or as they are trained on.
+JUDGED = {"epoch_end": "after the epoch", "online": "online"}
 
 
 @dataclass(frozen=True)
@@ -30,8 +34,8 @@ class About:
 
     Attributes
     ----------
-    parameters : mapping of str to int
-        Size of each network.
+    config : mapping of str to value
+        Every field of the config, flattened; one that is newer than the run has its default.
     batch_size : int or None
     rate_drops : tuple of int or None
         First epochs trained with a lower rate, under the schedule "step".
@@ -39,7 +43,7 @@ class About:
         Members that the run's study does without.
     """
 
-    parameters: Mapping[str, int] = field(default_factory=dict)
+    config: Mapping[str, Any] = field(default_factory=dict)
     batch_size: int | None = None
     rate_drops: tuple[int, ...] | None = None
     left_out: tuple[int, ...] = ()
@@ -66,6 +70,8 @@ class Run:
         Of the columns of the statistics.
     notes : list of str
         What is missing or odd.
+    trends : dict
+        What `jagree.study.findings.trends.trend` has found in it, so that it does so once.
     """
 
     name: str
@@ -75,6 +81,7 @@ class Run:
     statistics: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     units: Mapping[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    trends: dict[tuple[str, str, str], Any] = field(default_factory=dict, repr=False)
     _observed: dict[str, Observed] = field(default_factory=dict, repr=False)
 
     @property
@@ -93,11 +100,6 @@ class Run:
         return tuple(str(n) for n in self._some["network"].values)
 
     @property
-    def size(self) -> int | None:
-        """Parameters of the network, where there is one and run.json tells."""
-        return self.about.parameters.get(self.network)
-
-    @property
     def data_set(self) -> str:
         """Name of the data source; a stock set read through TensorFlow Datasets counts as it."""
         stock = re.fullmatch(r"tfds-(cifar10|imagenet)(2012)?(-[\d.]+)?", self.data)
@@ -107,6 +109,21 @@ class Run:
     def network(self) -> str:
         """Name of the network, or of all of them joined by " + "."""
         return " + ".join(dict.fromkeys(self.networks))
+
+    def all_of(self, network: str) -> bool:
+        """Whether all members are of one kind, with whatever stem: "resnet50" has two."""
+        return all(n.startswith(network) for n in self.networks)
+
+    @property
+    def recording(self) -> str:
+        """How training examples are judged, "epoch_end" or "online"; "" if they are not."""
+        return str(self.record["train"].attrs["recording"]) if "train" in self.record else ""
+
+    @property
+    def judged_how(self) -> str:
+        """How training examples are judged, beside how the paper does."""
+        papers = ", as the paper's" if self.recording == "online" else "; the paper's are online"
+        return f"judged {JUDGED[self.recording]}{papers}"
 
     @property
     def has_epochs(self) -> bool:
@@ -166,7 +183,7 @@ class Run:
         return prints[0] == prints[1]
 
     def summary(self) -> str:
-        """Data, networks, batch size, epochs, labels, as one line."""
+        """Data, networks, batch size, epochs, labels, examples, as one line."""
         counts = Counter(self.networks)
         parts = [self.data, " + ".join(f"{k} {TIMES} {n}" for n, k in counts.items())]
         if self.about.batch_size:
@@ -175,8 +192,10 @@ class Run:
         parts.append(f"epochs {epochs[0]} to {epochs[-1]}" if len(epochs) else "no epoch yet")
         noise = self.label_noise
         parts.append(f"{noise:.3f} of the labels changed" if noise else "true labels")
-        online = [n for n, s in self.record.items() if s.attrs.get("recording") == "online"]
-        parts += [f"{n} judged online" for n in online]
+        if "train" in self.record:
+            sample = " (a sample)" if self.about.config.get("data.train_size") else ""
+            examples = counted(self.record["train"].sizes["example"], "training example")
+            parts += [f"{examples}{sample}", f"judged {JUDGED[self.recording]}"]
         return ", ".join(parts)
 
 
@@ -219,22 +238,24 @@ def open_runs(paths: Sequence[str | Path]) -> list[Run]:
 
 def _about(path: Path, notes: list[str]) -> About:
     if not (path / "run.json").exists():
-        notes.append("no run.json: batch size, sizes of networks and schedule are not known")
+        notes.append("no run.json: batch size, schedule and all of the recipe are not known")
         return About()
     try:
         return _described(RunFolder(path).about)
     except (UsageError, KeyError, TypeError, ValueError, AttributeError):
         notes.append(
-            "run.json is damaged or not jagree's, and not used: batch size, sizes of networks and "
-            "schedule are not known"
+            "run.json is damaged or not jagree's, and not used: batch size, schedule and all of the "
+            "recipe are not known"
         )
         return About()
 
 
 def _described(about: Mapping[str, Any]) -> About:
+    from jagree.configs import default
+
     config = about["config"]
     return About(
-        parameters={str(m["network"]): int(m["parameters"]) for m in about.get("members", ())},
+        config=flatten(default.get_config()) | flatten(config),
         batch_size=int(config["batch_size"]),
         rate_drops=_rate_drops(config),
         left_out=tuple(int(k) for k in config["study"]["leave_out"]),

@@ -6,24 +6,30 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from jagree.study.curves import BRACKET_P
-from jagree.study.findings.evidence import CannotTellError
+from jagree.study.findings.dynamics import CLEAR_ERRORS, DENSENET
+from jagree.study.findings.evidence import CannotTellError, Run
 from jagree.study.findings.observed import Observed
 from jagree.study.findings.trends import (
+    ABSENT_MEANS,
     CORRELATED,
+    FEWEST_NULL,
     FLAT,
     SHOWN_MEANS,
     SLIGHT,
     Trend,
+    absent,
     each_column,
     falls,
     falls_slightly,
+    need_null_epochs,
     shown_positions,
+    trend,
 )
-from jagree.study.findings.verdicts import Finding, Judgement, each_run
+from jagree.study.findings.verdicts import Finding, Judgement, each, each_run
 
 FALLING = ("edge_strength", "segments", "dct_share")
 APART = 0.01  # by which one type lies below, or above, all others
+SPREAD = 0.05  # between the types that are agreed on most and least: less is no effect
 NEEDS = "a run on KTH-TIPS2b with statistics"
 BY_TYPE = f"share of a type's images that is agreed on, mean over shown epochs; {SHOWN_MEANS}"
 
@@ -76,9 +82,46 @@ def _test_illumination(observed: Observed) -> Judgement:
     return highest(levels, "ambient") and lowest(levels, "frontal"), _told(levels)
 
 
-def no_effect(trend: Trend) -> Judgement:
-    """Whether a curve is flat, or does not go with agreement."""
-    return bool(np.abs(trend.change) < FLAT or trend.paper.bracketed), str(trend)
+def spread_error(levels: Mapping[str, float], kind: np.ndarray) -> float:
+    """Standard error of the difference between the highest and the lowest level.
+
+    As if each example were agreed on by chance, and alike in all epochs.
+    """
+    ends = [max(levels, key=levels.__getitem__), min(levels, key=levels.__getitem__)]
+    names = np.array([str(k) for k in kind.tolist()])
+    return float(np.sqrt(sum(levels[e] * (1 - levels[e]) / (names == e).sum() for e in ends)))
+
+
+def _scale(run: Run) -> Judgement:
+    found = trend(run, "train", "scale")
+    levels = type_levels(run.observed("train"), "scale")
+    spread = max(levels.values()) - min(levels.values())
+    error = spread_error(levels, run.column("train", "scale"))
+    differ = f"scales differ by {spread:.3f} ± {error:.3f}"
+    numbers = f"{differ}, {_told(levels)}; {found}"
+    if spread >= max(SPREAD, CLEAR_ERRORS * error):
+        return False, numbers
+    try:
+        holds = no_effect(found)
+    except CannotTellError as why:
+        raise CannotTellError(str(why), numbers) from why
+    if holds and spread >= SPREAD:
+        raise CannotTellError(f"{differ}, which may be by chance", numbers)
+    return holds, numbers
+
+
+def no_effect(trend: Trend) -> bool:
+    """Whether a curve is flat, or does not go with agreement.
+
+    Raises
+    ------
+    CannotTellError
+        If too few epochs are shown to say so.
+    """
+    if abs(trend.change) < FLAT:
+        need_null_epochs(trend)
+        return True
+    return absent(trend)
 
 
 FINDINGS = (
@@ -90,6 +133,7 @@ FINDINGS = (
         needs=NEEDS,
         check=each_column("train", dict.fromkeys(FALLING, falls)),
         data="kth_tips2b",
+        network=DENSENET,
     ),
     Finding(
         key="kth_entropy",
@@ -100,6 +144,7 @@ FINDINGS = (
         needs=NEEDS,
         check=each_column("train", {"entropy": falls_slightly}),
         data="kth_tips2b",
+        network=DENSENET,
     ),
     Finding(
         key="kth_illumination",
@@ -109,6 +154,7 @@ FINDINGS = (
         needs=NEEDS,
         check=each_run("train", _illumination),
         data="kth_tips2b",
+        network=DENSENET,
     ),
     Finding(
         key="kth_rotation",
@@ -118,16 +164,19 @@ FINDINGS = (
         needs=NEEDS,
         check=each_run("train", _rotation),
         data="kth_tips2b",
+        network=DENSENET,
     ),
     Finding(
         key="kth_scale",
         sentence="KTH-TIPS2b: scale has no effect.",
         source="v1 sec. 5, fig. 5",
-        criterion=f"its metric curve changes by less than {FLAT} of its value, or r is in brackets "
-        f"(p above {BRACKET_P}); {SHOWN_MEANS}",
+        criterion=f"its metric curve changes by less than {FLAT} of its value over {FEWEST_NULL} "
+        f"shown epochs or more, or {ABSENT_MEANS}; and scales differ by less than {SPREAD} in the "
+        f"{BY_TYPE}. A larger difference counts from {CLEAR_ERRORS:g} standard errors on",
         needs=NEEDS,
-        check=each_column("train", {"scale": no_effect}),
+        check=each(_scale, "train, scale"),
         data="kth_tips2b",
+        network=DENSENET,
     ),
     Finding(
         key="kth_test_illumination",
@@ -138,5 +187,6 @@ FINDINGS = (
         needs="a run on KTH-TIPS2b with statistics of the test images",
         check=each_run("test", _test_illumination),
         data="kth_tips2b",
+        network=DENSENET,
     ),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jagree.study.findings.dynamics import DENSENET
 from jagree.study.findings.trends import (
     CORRELATED,
     FLAT,
@@ -40,6 +41,7 @@ FINDINGS = (
         needs="a run on ImageNet with statistics",
         check=each_column("train", dict.fromkeys(WEAK, falls_slightly)),
         data="imagenet",
+        network=DENSENET,
     ),
     Finding(
         key="cifar10_entropy",
@@ -50,6 +52,7 @@ FINDINGS = (
         needs="a run on CIFAR-10 with statistics",
         check=each_column("train", {"entropy": flat_entropy}),
         data="cifar10",
+        network=DENSENET,
     ),
     Finding(
         key="cifar10_fall",
@@ -59,6 +62,7 @@ FINDINGS = (
         needs="a run on CIFAR-10 with statistics",
         check=each_column("train", dict.fromkeys(FALLING, falls_slightly)),
         data="cifar10",
+        network=DENSENET,
     ),
     Finding(
         key="cifar10h_entropy",
@@ -69,5 +73,6 @@ FINDINGS = (
         needs="a run on CIFAR-10 with data.cifar10h set and statistics of the test images",
         check=each_column("test", {"human_entropy": falls_slightly}),
         data="cifar10",
+        network=DENSENET,
     ),
 )

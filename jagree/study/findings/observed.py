@@ -1,4 +1,6 @@
-"""What was seen of one split: all that the findings ask of a record, in one pass over its epochs.
+"""What was seen of one split: all that findings ask of one run, in one pass over its epochs.
+
+Only pairs of members of different networks, and runs, are counted elsewhere (`comparisons`).
 
 Letters: E epochs, K members, N examples, R groups of members.
 """
@@ -15,7 +17,7 @@ import xarray as xr
 from jagree.record import correct
 from jagree.study import agreement, curves
 from jagree.study.order import LearningOrder, learning_order
-from jagree.study.tables import agreement_table
+from jagree.study.tables import MEASURES
 
 GROUP = 5  # members, as in the paper's experiment with five times five
 GROUPED = ("true_positive_agreement", "expected_random_agreement", "lower_bound")
@@ -45,7 +47,7 @@ class Observed:
     epoch : int array [E]
         Epochs completed, from 1 on.
     measures : mapping of str to float array [E]
-        The columns of `jagree.study.agreement_table`.
+        Those of `jagree.study.tables.MEASURES`, by name.
     accuracy : float array [E, K]
     both : int array [E, K, K]
         Examples that two members both get right; on the diagonal, that one does.
@@ -89,7 +91,7 @@ class Observed:
 
 
 def observe(name: str, split: xr.Dataset, columns: pd.DataFrame) -> Observed:
-    """Read one split of a record, one epoch in memory at a time.
+    """Read one split of a record once, one epoch in memory at a time.
 
     Parameters
     ----------
@@ -119,14 +121,13 @@ def observe(name: str, split: xr.Dataset, columns: pd.DataFrame) -> Observed:
             yield int(epoch), right
 
     order = learning_order(epochs())
-    table = agreement_table({name: split})
     both = np.array(tally.both)
     return Observed(
         split=name,
         networks=networks,
         examples=split.sizes["example"],
-        epoch=table["epoch"].to_numpy(),
-        measures={str(m): table[m].to_numpy() for m in table.columns[3:]},
+        epoch=split["epoch"].values.astype(np.int64),
+        measures=_stacked(tally.measures),
         accuracy=np.diagonal(both, axis1=1, axis2=2) / split.sizes["example"],
         both=both,
         union=np.array(tally.union),
@@ -142,6 +143,7 @@ class _Tally:
     """Counts of each epoch, in the order in which they are added."""
 
     def __init__(self, networks: tuple[str, ...], columns: pd.DataFrame) -> None:
+        self.measures: list[dict[str, np.ndarray]] = []
         self.both: list[np.ndarray] = []
         self.union: list[int] = []
         self.groups: dict[str, list[dict[str, np.ndarray]]] = {}
@@ -158,6 +160,7 @@ class _Tally:
     def add(self, right: np.ndarray) -> None:
         """Count one epoch, bool [K, N]."""
         agreed: np.ndarray = np.all(right, axis=0)
+        self.measures.append({name: function(right) for name, function in MEASURES.items()})
         self.both.append(pair_counts(right))
         self.union.append(int(right.any(0).sum()))
         for network, groups in self._groups.items():

@@ -19,6 +19,8 @@ FEWEST_SHOWN = 10  # epochs
 FEWEST_KNOWN = 100  # examples that have a value
 SLIGHT = 0.2  # relative change over the shown epochs below which a curve changes slightly
 FLAT = 0.02  # the same, below which it is flat
+FEWEST_NULL = 30  # shown epochs for saying that there is no correlation
+NULL_R = 0.5  # |r| that is called none, where it is in brackets
 
 # Which level decides whether an epoch is shown: version 1 of the paper, and version 2.
 SHOWN_BY = {"v1": "accuracy_mean", "v2": "true_positive_agreement"}
@@ -28,6 +30,10 @@ SHOWN_MEANS = (
     f"{FEWEST_SHOWN} or more of them"
 )
 SHOWN_MEANS_V2 = SHOWN_MEANS.replace("mean accuracy", "agreement")
+ABSENT_MEANS = (
+    f"r is in brackets (p above {BRACKET_P}) and below {NULL_R} either way, over {FEWEST_NULL} shown "
+    "epochs or more"
+)
 CORRELATED = f"with p {BRACKET_P} or less (else r is in brackets)"
 
 
@@ -98,15 +104,24 @@ def shown_positions(observed: Observed, version: str = "v1") -> np.ndarray:
     return found
 
 
-@functools.lru_cache(maxsize=256)  # several findings look at the same curve
 def trend(run: Run, split: str, column: str, version: str = "v1") -> Trend:
     """The trend of one statistic in one split of a run.
+
+    The run keeps it, for several findings look at the same curve.
 
     Raises
     ------
     CannotTellError
         If there is no such statistic, or too little of it.
     """
+    key = split, column, version
+    if key not in run.trends:
+        run.trends[key] = _trend(run, *key)
+    found: Trend = run.trends[key]
+    return found
+
+
+def _trend(run: Run, split: str, column: str, version: str) -> Trend:
     values = run.column(split, column)
     observed = run.observed(split)
     known = int((~np.isnan(values)).sum())
@@ -141,6 +156,38 @@ def rises(trend: Trend) -> Judgement:
 def falls(trend: Trend) -> Judgement:
     """Whether the curve falls as agreement rises: high values are learned first."""
     return trend.direction < 0, str(trend)
+
+
+def absent(trend: Trend) -> bool:
+    """Whether a curve does not go with agreement, by r; p alone may be lacking epochs.
+
+    Raises
+    ------
+    CannotTellError
+        If r is not defined, or in brackets and not small over many epochs.
+    """
+    if np.isnan(trend.paper.r):
+        raise CannotTellError("r is not defined: one of the curves is constant", str(trend))
+    if not trend.paper.bracketed:
+        return False
+    need_null_epochs(trend)
+    if abs(trend.paper.r) >= NULL_R:
+        why = f"r is in brackets, but not below {NULL_R} either way"
+        raise CannotTellError(why, str(trend))
+    return True
+
+
+def need_null_epochs(trend: Trend) -> None:
+    """That something is not there takes many epochs: of few, nothing is significant.
+
+    Raises
+    ------
+    CannotTellError
+        If there are fewer than `FEWEST_NULL`.
+    """
+    if len(trend.epoch) < FEWEST_NULL:
+        why = f"{len(trend.epoch)} shown epochs, fewer than the {FEWEST_NULL} that show an absence"
+        raise CannotTellError(why, str(trend))
 
 
 def falls_slightly(trend: Trend) -> Judgement:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -12,6 +12,7 @@ from jagree.study.findings.evidence import CannotTellError, Run
 from jagree.study.findings.observed import Observed
 
 HOLDS, FAILS, UNTOLD = "holds", "does not hold", "cannot be told"
+NO_SUCH = "no such runs are given"
 
 DATA = {  # name of the data source -> what the paper calls it
     "cifar10": "CIFAR-10",
@@ -66,9 +67,13 @@ class Finding:
     needs : str
         Which runs can speak to it.
     check : callable
-        Runs -> verdicts. Gets only runs that `data`, `true_labels` and `epochs` let through.
+        Runs -> verdicts. Gets only runs that `data`, `true_labels` and `epochs` let through, and
+        runs of another network than `network` one by one.
     data : str
         Name of the data source that the claim is about; "" for any.
+    network : str
+        Network that the claim is about, with whatever stem; "" for any. Runs of others get numbers,
+        but they cannot tell.
     true_labels : bool
         Whether runs with label noise are left out.
     epochs : bool
@@ -84,6 +89,7 @@ class Finding:
     needs: str
     check: Check
     data: str = ""
+    network: str = ""
     true_labels: bool = True
     epochs: bool = True
     once: bool = False
@@ -96,10 +102,19 @@ class Finding:
             return [Verdict((), "", UNTOLD, why=f"no run{what}")]
         refused = {run.name: why for run in asked if (why := self._unfit(run))}
         fit = [run for run in asked if run.name not in refused]
+        named = [run for run in fit if run.all_of(self.network)]
         return [
-            *(self.check(fit) if fit else []),
+            *(self.check(named) if named else []),
+            *(self._of_other(run, v) for run in fit if run not in named for v in self.check([run])),
             *(Verdict((name,), "", UNTOLD, why=why) for name, why in refused.items()),
         ]
+
+    def _of_other(self, run: Run, verdict: Verdict) -> Verdict:
+        """What a run of another network shows, and that the paper has not said so of it."""
+        why = f"the paper says this of {self.network}; here {run.network}"
+        if verdict.why:
+            why += f"; {verdict.why}"
+        return replace(verdict, word=UNTOLD, why=why)
 
     def _unfit(self, run: Run) -> str:
         if self.epochs and not run.has_epochs:
@@ -122,6 +137,19 @@ def judged(names: Sequence[str], about: str, judge: Callable[[], Judgement]) -> 
     except CannotTellError as error:
         return Verdict(tuple(names), about, UNTOLD, error.numbers, str(error))
     return Verdict(tuple(names), about, HOLDS if holds else FAILS, numbers)
+
+
+def noting(judgement: Callable[[], Judgement], note: str) -> Judgement:
+    """The same judgement, with a note at the end of its numbers; "" for none."""
+    try:
+        holds, numbers = judgement()
+    except CannotTellError as error:
+        raise CannotTellError(str(error), _noted(error.numbers, note)) from error
+    return holds, _noted(numbers, note)
+
+
+def _noted(numbers: str, note: str) -> str:
+    return "; ".join((numbers, note)) if numbers and note else numbers
 
 
 def each(judge: Callable[[Run], Judgement], about: str = "") -> Check:
