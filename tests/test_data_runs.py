@@ -131,7 +131,7 @@ def test_a_config_may_be_mended_until_an_epoch_is_recorded(
     small: ConfigDict, tmp_path: Path
 ) -> None:
     small.data.crop = 16
-    with pytest.raises(UsageError, match="lenet5 takes images of 32x32 pixels or more"):
+    with pytest.raises(UsageError, match="LeNet5 takes images of 32x32 pixels or more"):
         run(small, tmp_path / "run")
     small.data.crop = 0
     small.data.train_size = 150

@@ -20,9 +20,9 @@ import torch
 
 from tests.networks import torch_twins as twins
 
-VGG = {"widths": (4, 8, 8, 12, 16), "depths": (2, 1, 2, 1, 1)}
-RESNET = {"width": 8, "depths": (1, 2, 1, 1)}
-DENSENET = {"growth": 4, "depths": (2, 2, 1, 1)}
+VGG = {"widths": (4, 8, 12), "depths": (2, 1, 1)}
+RESNET = {"width": 8, "depths": (1, 2)}
+DENSENET = {"growth": 4, "depths": (2, 1)}
 
 
 class Pair(NamedTuple):

@@ -79,7 +79,7 @@ def resnet50(
             stride = 2 if stage > 0 and block == 0 else 1
             layers.append(Bottleneck(inputs, width * 2**stage, stride))
             inputs = 4 * width * 2**stage
-    last = side // 32 if stem == "cifar" else 1
+    last = side // 2 ** (len(depths) - 1) // 4 if stem == "cifar" else 1
     pool = nn.AvgPool2d(4) if stem == "cifar" else nn.AdaptiveAvgPool2d(1)
     return nn.Sequential(*layers, pool, nn.Flatten(), nn.Linear(inputs * last**2, classes))
 

@@ -217,8 +217,8 @@ ACROSS = Finding(
     key="agreement_across_architectures",
     sentence="Agreement across architectures is similar to agreement within one.",
     source="v1 sec. 3, fig. 2c",
-    criterion=f"mean agreement of pairs of members, over pairs and {FEWEST_EPOCHS} common epochs or "
-    f"more: within {SIMILAR} of one another",
+    criterion=f"mean agreement of pairs of members, over pairs and {FEWEST_EPOCHS} common epochs "
+    f"or more: within {SIMILAR} of one another",
     needs="members of one network and of others, in a run or in runs on the same data",
     check=each_group(_across),
 )

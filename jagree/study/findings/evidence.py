@@ -244,8 +244,8 @@ def _about(path: Path, notes: list[str]) -> About:
         return _described(RunFolder(path).about)
     except (UsageError, KeyError, TypeError, ValueError, AttributeError):
         notes.append(
-            "run.json is damaged or not jagree's, and not used: batch size, schedule and all of the "
-            "recipe are not known"
+            "run.json is damaged or not jagree's, and not used: batch size, schedule and all of "
+            "the recipe are not known"
         )
         return About()
 

@@ -209,8 +209,8 @@ CRITERION = (
     f"{FEWEST:,} values or more"
 )
 BESIDES = {
-    "imagenet": ". The paper likens ImageNet to CIFAR-10 in this, and in segments of irregular shape, "
-    "which is nothing to test; it says nothing of entropy and edges there",
+    "imagenet": ". The paper likens ImageNet to CIFAR-10 in this, and in segments of irregular "
+    "shape, which is nothing to test; it says nothing of entropy and edges there",
 }
 
 

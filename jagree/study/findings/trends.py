@@ -31,8 +31,8 @@ SHOWN_MEANS = (
 )
 SHOWN_MEANS_V2 = SHOWN_MEANS.replace("mean accuracy", "agreement")
 ABSENT_MEANS = (
-    f"r is in brackets (p above {BRACKET_P}) and below {NULL_R} either way, over {FEWEST_NULL} shown "
-    "epochs or more"
+    f"r is in brackets (p above {BRACKET_P}) and below {NULL_R} either way, over {FEWEST_NULL} "
+    "shown epochs or more"
 )
 CORRELATED = f"with p {BRACKET_P} or less (else r is in brackets)"
 

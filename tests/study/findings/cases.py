@@ -82,6 +82,8 @@ case(KEY, UNTOLD, "independent", lambda: [run(independent(flat(0.3, 0.3)))])
 KEY = "accuracy_std_within"
 case(KEY, HOLDS, "alike", lambda: [run(nested(flat(0.5, 0.53)))])
 case(KEY, FAILS, "unlike", lambda: [run(nested(flat(0.5, 0.55)))])
+case(KEY, UNTOLD, "few epochs", lambda: [run(nested(flat(0.5, 0.53, epochs=9)))])
+case(KEY, FAILS, "just enough epochs", lambda: [run(nested(flat(0.5, 0.55, epochs=10)))])
 case(KEY, UNTOLD, "each its own", lambda: [run(nested(flat(0.5, 0.5)), networks=("x", "y"))])
 case(KEY, FAILS, "one network of two", lambda: [
     run(nested(flat(0.5, 0.5, 0.7, 0.8)), networks=("x", "x", "y", "y"))
@@ -104,6 +106,8 @@ case(KEY, HOLDS, "not by members", lambda: [
     run(nested(flat(0.5, 0.5, 0.5, 0.6155)), networks=("x", "x", "x", "y"))
 ])  # fmt: skip
 case(KEY, UNTOLD, "one network", lambda: [run(nested(flat(0.5, 0.7)))])
+case(KEY, HOLDS, "just enough epochs in common", lambda: two_networks(0.5, 0.7, first=11))
+case(KEY, UNTOLD, "few epochs in common", lambda: two_networks(0.5, 0.7, first=12))
 case(KEY, UNTOLD, "other data", lambda: two_networks(0.5, 0.7, fingerprint="other"))
 case(KEY, UNTOLD, "other epochs", lambda: two_networks(0.5, 0.7, first=21))
 
@@ -116,19 +120,17 @@ case(KEY, FAILS, "opposite orders", lambda: [
 case(KEY, HOLDS, "one run", lambda: [
     run(nested(flat(0.6, 0.61, 0.62)), networks=("x", "y", "x"))
 ])  # fmt: skip
+case(KEY, UNTOLD, "few epochs in common", lambda: two_networks(0.6, 0.62, first=12))
 case(KEY, UNTOLD, "no two of a kind", lambda: [run(nested(HALF), networks=("x", "y"))])
 case(KEY, UNTOLD, "one network", lambda: [run(nested(HALF))])
 
 
 # --- batch sizes ------------------------------------------------------------------------------
-def with_batch(together: float, batch: int, network: str = "x", size: int = 1000) -> Run:
-    return run(
-        blended(HALF, together),
-        name=f"{network}{batch}",
-        batch_size=batch,
-        parameters=size,
-        networks=(network,) * 2,
-    )
+def with_batch(together: float, batch: int, network: str = "vgg16", **fields: Any) -> Run:
+    """A run of one network, of whose recipe nothing but these fields is known."""
+    name = f"{network} {batch} {fields}"
+    config = {"batch_size": batch, "network": network, "name": name} | fields
+    return run(blended(HALF, together), name=name, config=config, networks=(network,) * 2)
 
 
 KEY = "agreement_everywhere"
@@ -137,24 +139,62 @@ case(KEY, HOLDS, "two networks", lambda: two_networks(0.5, 0.5))
 case(KEY, FAILS, "absent in one", lambda: [with_batch(0.5, 32), with_batch(0.0, 64)])
 case(KEY, FAILS, "absent in the only one", lambda: [run(independent(HALF))])
 case(KEY, UNTOLD, "one kind", lambda: [with_batch(0.5, 32)])
+case(KEY, UNTOLD, "few epochs", lambda: [
+    run(independent(HALF[:2]), name=name, networks=(name,) * 2) for name in "xy"
+])  # fmt: skip
+case(KEY, FAILS, "just enough epochs", lambda: [
+    run(independent(HALF[:3]), name=name, networks=(name,) * 2) for name in "xy"
+])  # fmt: skip
 
 KEY = "batch_and_complexity"
 case(KEY, HOLDS, "both rise", lambda: [
-    with_batch(0.2, 32), with_batch(0.5, 64), with_batch(0.6, 32, "y", 9000)
+    with_batch(0.2, 32), with_batch(0.5, 64), with_batch(0.6, 32, "densenet121")
 ])  # fmt: skip
 case(KEY, HOLDS, "both fall", lambda: [
-    with_batch(0.5, 32), with_batch(0.2, 64), with_batch(0.2, 32, "y", 9000)
+    with_batch(0.5, 32), with_batch(0.2, 64), with_batch(0.2, 32, "resnet50_imagenet")
 ])  # fmt: skip
 case(KEY, FAILS, "one rises", lambda: [
-    with_batch(0.5, 32), with_batch(0.2, 64), with_batch(0.8, 32, "y", 9000)
+    with_batch(0.5, 32), with_batch(0.2, 64), with_batch(0.8, 32, "densenet121_cifar")
 ])  # fmt: skip
-case(KEY, FAILS, "a small network is better", lambda: [
-    with_batch(0.2, 32), with_batch(0.5, 64), with_batch(0.6, 32, "y", 10)
+case(KEY, FAILS, "a flat network is better", lambda: [
+    with_batch(0.2, 32), with_batch(0.5, 64), with_batch(0.6, 32, "lenet5")
 ])  # fmt: skip
 case(KEY, UNTOLD, "no change", lambda: [
-    with_batch(0.5, 32), with_batch(0.5, 64), with_batch(0.6, 32, "y", 9000)
+    with_batch(0.5, 32), with_batch(0.5, 64), with_batch(0.6, 32, "resnet50")
 ])  # fmt: skip
 case(KEY, UNTOLD, "one series", lambda: [with_batch(0.5, 32), with_batch(0.2, 64)])
+case(KEY, UNTOLD, "a depth is not known", lambda: [
+    with_batch(0.2, 32), with_batch(0.5, 64), with_batch(0.6, 32, "mine")
+])  # fmt: skip
+case(KEY, HOLDS, "one depth of three is not known", lambda: [
+    with_batch(0.2, 32), with_batch(0.5, 64), with_batch(0.1, 32, "mine"),
+    with_batch(0.6, 32, "resnet50"),
+])  # fmt: skip
+case(KEY, UNTOLD, "two stems of one depth", lambda: [
+    with_batch(0.2, 32, "densenet121"), with_batch(0.5, 64, "densenet121"),
+    with_batch(0.6, 32, "densenet121_cifar"),
+])  # fmt: skip
+case(KEY, UNTOLD, "batches differ in the rate, too", lambda: [
+    with_batch(0.2, 32), with_batch(0.5, 64, **{"optimizer.learning_rate": 0.2}),
+    with_batch(0.6, 32, "resnet50"),
+])  # fmt: skip
+case(KEY, UNTOLD, "networks differ in the rate, too", lambda: [
+    with_batch(0.2, 32), with_batch(0.5, 64),
+    with_batch(0.6, 32, "resnet50", **{"optimizer.learning_rate": 0.2}),
+])  # fmt: skip
+case(KEY, HOLDS, "what says how may differ", lambda: [
+    with_batch(0.2, 32), with_batch(0.5, 64, **{"training.engine": "loop", "data.dir": "d"}),
+    with_batch(0.6, 32, "resnet50", **{"statistics.workers": 2}),
+])  # fmt: skip
+case(KEY, UNTOLD, "a member was left out", lambda: [
+    with_batch(0.2, 32), with_batch(0.5, 64),
+    run(blended(np.full((20, 3), 0.5), 0.6), name="b", networks=("resnet50",) * 3,
+        config={"batch_size": 32, "network": "resnet50"}),
+])  # fmt: skip
+case(KEY, UNTOLD, "no run.json", lambda: [
+    run(blended(HALF, 0.3), name=f"{network} {k}", networks=(network,) * 2)
+    for network in ("vgg16", "resnet50") for k in "ab"
+])  # fmt: skip
 
 
 # --- random labels ----------------------------------------------------------------------------
@@ -229,6 +269,7 @@ def ten(low: float, high: float) -> np.ndarray:
 
 KEY = "agreement_std"
 case(KEY, HOLDS, "alike", lambda: [run(ten(0.9, 0.9))])
+case(KEY, UNTOLD, "few epochs", lambda: [run(ten(0.9, 0.95)[:9])])
 case(KEY, FAILS, "ERA and LB deviate", lambda: [run(ten(0.9, 0.95))])
 case(KEY, FAILS, "agreement deviates", lambda: [
     run(np.concatenate([nested(flat(*[0.5] * 5)), independent(flat(*[0.5] * 5))], axis=1))
@@ -248,15 +289,19 @@ def more_and_more_apart() -> np.ndarray:
 
 KEY = "pabak_slow"
 case(KEY, HOLDS, "independent", lambda: [run(independent(members(*[curve(0.05, 0.95)] * 2)))])
+case(KEY, HOLDS, "just slow", lambda: [run(independent(members(*[curve(0.39, 0.95)] * 2), 9000))])
 case(KEY, FAILS, "nested", lambda: [run(nested(EQUAL))])
-case(KEY, FAILS, "falls only", lambda: [run(independent(members(*[curve(0.05, 0.5)] * 2)))])
+case(KEY, FAILS, "hardly rises", lambda: [run(independent(members(*[curve(0.05, 0.61)] * 2)))])
+case(KEY, UNTOLD, "falls only", lambda: [run(independent(members(*[curve(0.05, 0.5)] * 2)))])
+case(KEY, UNTOLD, "ends too soon", lambda: [run(nested(members(*[curve(0.05, 0.59)] * 2)))])
 case(KEY, UNTOLD, "fast", lambda: [run(independent(members(*[curve(0.5, 0.95)] * 2)))])
 case(KEY, UNTOLD, "few epochs", lambda: [run(independent(EQUAL)[:5])])
 
 KEY = "pabak_fast"
 case(KEY, HOLDS, "independent", lambda: [run(independent(members(*[curve(0.5, 0.95)] * 2)))])
 case(KEY, FAILS, "apart", lambda: [run(more_and_more_apart())])
-case(KEY, FAILS, "just fast, and flat", lambda: [run(nested(members(*[curve(0.4, 0.9)] * 2)))])
+case(KEY, UNTOLD, "just fast, and flat", lambda: [run(nested(members(*[curve(0.4, 0.9)] * 2)))])
+case(KEY, UNTOLD, "ends too soon", lambda: [run(independent(members(*[curve(0.45, 0.59)] * 2)))])
 case(KEY, UNTOLD, "slow", lambda: [run(independent(EQUAL))])
 
 # --- the test set -----------------------------------------------------------------------------
@@ -267,11 +312,25 @@ case(KEY, FAILS, "by chance, of few", lambda: [
     run(nested(EQUAL), independent(flat(*[0.5] * 2, epochs=60), 40))
 ])  # fmt: skip
 case(KEY, UNTOLD, "no test split", lambda: [run(nested(EQUAL))])
+case(KEY, UNTOLD, "few epochs", lambda: [run(nested(EQUAL), independent(EQUAL)[:2])])
+case(KEY, FAILS, "just enough epochs", lambda: [run(nested(EQUAL), independent(EQUAL)[:3])])
+case(KEY, UNTOLD, "another network", lambda: [
+    run(independent(EQUAL), nested(EQUAL), networks=("lenet5",) * 2)
+])  # fmt: skip
 
 KEY = "test_deviation"
 case(KEY, HOLDS, "more", lambda: [run(nested(flat(0.5, 0.51)), nested(flat(0.5, 0.55)))])
 case(KEY, FAILS, "less", lambda: [run(nested(flat(0.5, 0.55)), nested(flat(0.5, 0.51)))])
 case(KEY, FAILS, "as much", lambda: [run(nested(flat(0.5, 0.55)), nested(flat(0.5, 0.55)))])
 case(KEY, UNTOLD, "unlike networks", lambda: [
-    run(nested(HALF), nested(HALF), networks=("x", "y"))
+    run(nested(HALF), nested(HALF), networks=("densenet121", "densenet121_cifar"))
+])  # fmt: skip
+case(KEY, UNTOLD, "few epochs", lambda: [
+    run(nested(flat(0.5, 0.51, epochs=9)), nested(flat(0.5, 0.55, epochs=9)))
+])  # fmt: skip
+case(KEY, HOLDS, "with the other stem", lambda: [
+    run(nested(flat(0.5, 0.51)), nested(flat(0.5, 0.55)), networks=("densenet121_cifar",) * 2)
+])  # fmt: skip
+case(KEY, UNTOLD, "another network", lambda: [
+    run(nested(flat(0.5, 0.55)), nested(flat(0.5, 0.51)), networks=("densenet121", "lenet5"))
 ])  # fmt: skip

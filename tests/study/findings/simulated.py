@@ -24,6 +24,7 @@ def dataset(
     true_label: np.ndarray | None = None,
     first: int = 1,
     fingerprint: str = "",
+    recording: str = "epoch_end",
 ) -> xr.Dataset:
     """A split of a record in which the members get these examples right: bool [E, K, N]."""
     epochs, members, n = right.shape
@@ -35,7 +36,7 @@ def dataset(
         {
             "epoch": np.arange(first, first + epochs),
             "member": np.arange(members),
-            "network": ("member", np.array(networks or ["net"] * members, object)),
+            "network": ("member", np.array(networks or ["densenet121"] * members, object)),
             "id": ("example", np.array([f"{split}_{i}" for i in range(n)], object)),
             "label": (("member", "example")[2 - label.ndim :], label),
             "true_label": ("example", true_label),
@@ -45,7 +46,7 @@ def dataset(
             "fingerprint": fingerprint or f"{data} {split}",
             "class_names": list(CLASSES),
             "correctness": "single_label",
-            "recording": "epoch_end",
+            "recording": recording,
         },
     )
 
@@ -58,7 +59,7 @@ def run(
     columns: Mapping[str, Any] | None = None,
     test_columns: Mapping[str, Any] | None = None,
     batch_size: int | None = None,
-    parameters: int | None = None,
+    config: Mapping[str, Any] | None = None,
     rate_drops: tuple[int, ...] | None = None,
     **options: Any,
 ) -> Run:
@@ -68,14 +69,14 @@ def run(
         shared = {k: v for k, v in options.items() if k not in ("label", "true_label")}
         record["test"] = dataset(test, split="test", **shared)
     given = {"train": columns, "test": test_columns}
-    network = str(record["train"]["network"].values[0])
+    config = config or ({"batch_size": batch_size} if batch_size else {})
     return Run(
         name=name,
         path=Path("/runs") / name,
         record=record,
         about=About(
-            parameters={network: parameters} if parameters else {},
-            batch_size=batch_size,
+            config=config,
+            batch_size=config.get("batch_size"),
             rate_drops=rate_drops,
         ),
         statistics={k: pd.DataFrame(c) for k, c in given.items() if c is not None},

@@ -18,7 +18,7 @@ from tests.study.findings.simulated import learning, run
 from tests.study.records import write
 
 LABELS = {"train": np.array([0, 1, 2, 0, 1]), "test": np.array([0, 1, 2])}
-NO_RUN_JSON = "no run.json: batch size, sizes of networks and schedule are not known"
+NO_RUN_JSON = "no run.json: batch size, schedule and all of the recipe are not known"
 NO_STATISTICS = "no statistics.zarr: nothing is known of its images"
 DAMAGED = "run.json is damaged or not jagree's, and not used"
 
@@ -36,7 +36,6 @@ def about(**fields: Any) -> dict[str, Any]:
     config.update(fields)
     return {
         "config": json.loads(config.to_json()),
-        "members": [{"member": 0, "network": "net0", "parameters": 62290}],
     }
 
 
@@ -58,7 +57,9 @@ def test_a_record_alone_is_enough(tmp_path: Path) -> None:
     assert found.data == found.data_set == "toy"
     assert found.notes == [NO_RUN_JSON, NO_STATISTICS]
     each = " + ".join(f"1 {TIMES} net{k}" for k in range(3))
-    assert found.summary() == f"toy, {each}, epochs 1 to 2, true labels"
+    assert found.summary() == (
+        f"toy, {each}, epochs 1 to 2, true labels, 5 training examples, judged after the epoch"
+    )
 
 
 @pytest.mark.parametrize("epochs", [41, 60])  # the third drop would come after 60
@@ -69,9 +70,8 @@ def test_run_json_tells_the_rest(tmp_path: Path, epochs: int) -> None:
     (tmp_path / "run.json").write_text(text)
     found = open_run(tmp_path, "a")
     assert found.about.batch_size == 32
-    assert found.about.parameters == {"net0": 62290}
+    assert found.about.config["schedule.step_factor"] == 0.2
     assert found.about.rate_drops == (21, 41)
-    assert found.size is None  # there are three networks
     assert ", batch 32, " in found.summary()
     assert found.notes == [NO_STATISTICS]
 
@@ -200,3 +200,29 @@ def test_a_record_of_several_labels_can_be_checked(tmp_path: Path) -> None:
     runs = open_runs([tmp_path])
     assert runs[0].label_noise == 0
     assert len(check(runs)) == 41
+
+
+@pytest.mark.parametrize(("size", "said"), [(0, ""), (5, " (a sample)")])
+def test_a_sample_is_called_so(tmp_path: Path, size: int, said: str) -> None:
+    record(tmp_path)
+    (tmp_path / "run.json").write_text(json.dumps(about(data={"train_size": size})))
+    assert f", 5 training examples{said}, judged" in open_run(tmp_path, "a").summary()
+
+
+def test_how_training_examples_were_judged() -> None:
+    online = run(learning(), learning(), recording="online")
+    assert online.summary().endswith(", 600 training examples, judged online")
+    assert run(learning()).summary().endswith(", judged after the epoch")
+    online.record = {"test": online.record["test"]}
+    assert "judged" not in online.summary()
+    assert online.recording == ""
+
+
+def test_a_field_that_is_newer_than_the_run_has_its_default(tmp_path: Path) -> None:
+    record(tmp_path)
+    old = about()
+    del old["config"]["precision"]
+    (tmp_path / "run.json").write_text(json.dumps(old))
+    config = open_run(tmp_path, "a").about.config
+    assert config["precision"] == default.get_config().precision
+    assert config["data.train_size"] == default.get_config().data.train_size

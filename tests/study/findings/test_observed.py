@@ -5,8 +5,9 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
-from jagree.study import agreement, learning_order
+from jagree.study import agreement, learning_order, tables
 from jagree.study.curves import metric_curve, type_curves
 from jagree.study.findings import observed as module
 from jagree.study.findings.observed import (
@@ -46,7 +47,7 @@ def test_all_is_read_in_one_go() -> None:
     )
     found = observe("train", dataset(right, first=3), columns)
     assert found.epoch.tolist() == [3, 4, 5, 6]
-    assert (found.examples, found.networks) == (30, ("net",) * 3)
+    assert (found.examples, found.networks) == (30, ("densenet121",) * 3)
     for name, function in MEASURES.items():
         np.testing.assert_array_equal(found.measure(name), function(right))
     np.testing.assert_allclose(found.accuracy, right.mean(-1), rtol=1e-15)
@@ -60,6 +61,21 @@ def test_all_is_read_in_one_go() -> None:
         np.testing.assert_array_equal(found.types["rotation"][kind], curve)
     order = learning_order(zip([3, 4, 5, 6], right, strict=True))
     np.testing.assert_array_equal(found.order.agreed_for_good, order.agreed_for_good)
+
+
+def test_the_record_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+    whole = module.correct
+
+    def counting(split: xr.Dataset, position: int) -> np.ndarray:
+        read.append(position)
+        return whole(split, position)
+
+    # Where others read a record, they take the same function.
+    monkeypatch.setattr(module, "correct", counting)
+    monkeypatch.setattr(tables, "correct", counting)
+    observe("train", dataset(some_right()), pd.DataFrame())
+    assert read == [0, 1, 2, 3]
 
 
 def test_groups_are_five_consecutive_members_of_a_network() -> None:

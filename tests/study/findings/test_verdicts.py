@@ -1,6 +1,7 @@
 """Each finding on runs of which the answer is known."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 
@@ -11,11 +12,13 @@ from jagree.study.findings import (
     HOLDS,
     STATISTICS,
     UNTOLD,
+    Finding,
     Run,
+    Verdict,
     check,
     verdict_table,
 )
-from tests.study.findings.cases_of_data import CASES
+from tests.study.findings.cases_of_data import CASES, FALLING, on
 
 # In the order of the paper's findings.
 KEYS = [
@@ -105,7 +108,57 @@ def test_all_findings_on_all_runs_are_in_the_table() -> None:
     assert (row["runs"], row["about"], row["source"]) == (
         "a",
         "train, agreement",
-        "v1 sec. 5, fig. 4",
+        "v1 sec. 5, 6, fig. 4, 7b",
     )
     absent = table[table["finding"] == "kth_fall"].iloc[0]
     assert (absent["runs"], absent["why"]) == ("", "no run on KTH-TIPS2b")
+
+
+@pytest.mark.parametrize(
+    ("words", "once", "overall"),
+    [
+        ([HOLDS, FAILS, UNTOLD], False, FAILS),
+        ([HOLDS, UNTOLD], False, HOLDS),
+        ([UNTOLD], False, UNTOLD),
+        ([HOLDS, FAILS, UNTOLD], True, HOLDS),
+        ([FAILS, UNTOLD], True, FAILS),
+    ],
+)
+def test_a_counterexample_is_enough_and_where_one_case_is_enough_that_is(
+    words: list[str], once: bool, overall: str
+) -> None:
+    fields: dict[str, Any] = dict.fromkeys(("key", "sentence", "source", "criterion", "needs"), "")
+    finding = Finding(**fields, check=lambda runs: [], once=once)
+    assert finding.overall([Verdict((), "", word) for word in words]) == overall
+
+
+def test_what_the_paper_says_of_one_network_another_gives_numbers_on() -> None:
+    of_one = {finding.key for finding in FINDINGS if finding.network}
+    assert {finding.network for finding in FINDINGS} == {"", "densenet121"}
+    # Those of figures 4 to 7, 16, 17 and 19.
+    assert of_one == {
+        key
+        for key in KEYS
+        if key.startswith(("voc_", "kth_", "cifar10", "imagenet_", "test_"))
+        and not key.startswith("voc_resnet50")
+    }
+    edges = BY_KEY["voc_edges"]
+    runs = [
+        on("voc", {"edge_strength": FALLING}, name=name, networks=networks)
+        for name, networks in (
+            ("a", ("densenet121", "lenet5")),
+            ("b", ("densenet121_cifar",) * 2),
+            ("c", ("lenet5",) * 2),
+        )
+    ]
+    runs.append(on("voc", name="d", networks=("lenet5",) * 2))
+    verdicts = {v.runs: v for v in edges.verdicts(runs)}
+    assert {names: v.word for names, v in verdicts.items()} == {
+        ("a",): UNTOLD, ("b",): FAILS, ("c",): UNTOLD, ("d",): UNTOLD,
+    }  # fmt: skip
+    why = "the paper says this of densenet121; here"
+    assert verdicts["a",].why == f"{why} densenet121 + lenet5"
+    assert verdicts["c",].why == f"{why} lenet5"
+    assert verdicts["d",].why == f"{why} lenet5; no image statistics of 'train' beside its record"
+    assert verdicts["b",].why == ""
+    assert verdicts["c",].numbers == verdicts["b",].numbers != ""
