@@ -180,5 +180,8 @@ def test_every_network_is_compared() -> None:
 @pytest.mark.parametrize("name", FULL)
 def test_the_full_network_is_pytorchs(name: str, precision: str) -> None:
     network = registry.load("network", name)(classes=10)
+    # At 32x32 its last maps have one pixel: moments of 48 values, in single precision a rounding of
+    # 1.8e-4 in the logits (in double precision they are equal there, too).
+    side = 64 if name == "resnet50_imagenet" else 32
     with jax.enable_x64(precision == "float64"):
-        compare(FULL[name], network, 32, 48, precision)
+        compare(FULL[name], network, side, 48, precision)
