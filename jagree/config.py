@@ -189,9 +189,10 @@ def check_known(fields: Iterable[str]) -> None:
     known = flatten(_defaults())
     for field in fields:
         if field not in known:
-            # The right name in the wrong section is likelier than a slip of the pen.
+            # But for a slip of the pen, the right name in the wrong section is likeliest.
+            slip = difflib.get_close_matches(field, known, n=1, cutoff=0.9)
             same = [k for k in known if k.split(".")[-1] == field.split(".")[-1]]
-            near = same or difflib.get_close_matches(field, known, n=1)
+            near = slip or same or difflib.get_close_matches(field, known, n=1)
             hint = f", did you mean '{near[0]}'?" if near else ";"
             raise UsageError(
                 f"unknown config field '{field}'{hint} configs/default.py has them all"

@@ -153,6 +153,18 @@ class RunFolder:
         self.about["invocations"][-1] |= values
         self.write()
 
+    def end_training_before(self, epoch: int) -> None:
+        """Note where an earlier invocation's training ended, which one that was killed could not.
+
+        Parameters
+        ----------
+        epoch : int
+            Epochs completed that the current invocation starts from.
+        """
+        earlier = [i for i in self.about["invocations"][:-1] if "from_epoch" in i]
+        if earlier:
+            earlier[-1]["to_epoch"] = epoch
+
     def end(self, **values: Any) -> None:
         """Note how the invocation ended and let go of the folder (as a dying process does)."""
         try:

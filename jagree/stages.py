@@ -206,6 +206,7 @@ class _FolderListener(Console):
             {"member": k, "network": network, "parameters": plan.parameters[network]}
             for k, network in enumerate(rules.per_member(self._config, "network"))
         ]
+        self._folder.end_training_before(plan.first_epoch - 1)
         self._folder.update(members=members)
         device = f"{plan.device} ({host()})"
         self._folder.note(

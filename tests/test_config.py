@@ -141,6 +141,11 @@ def test_an_unknown_field_suggests_its_name_elsewhere() -> None:
         rules.check_known(["training.batch_size"])
 
 
+def test_a_slip_of_the_pen_in_the_section_is_seen() -> None:
+    with pytest.raises(UsageError, match=r"'optimizr.name', did you mean 'optimizer.name'"):
+        rules.check_known(["optimizr.name"])
+
+
 def test_a_missing_field_says_where_to_start() -> None:
     with pytest.raises(
         UsageError, match=r"lacks 'batch_size'; start it from jagree.configs.default"

@@ -132,6 +132,9 @@ def test_a_run_of_several_networks_goes_on_bit_for_bit(
         with pytest.raises(KilledError):
             recorded(config, tmp_path / "broken")
     resumed = recorded(config, tmp_path / "broken")
+    # The first invocation was killed before it could note the epoch that it had trained and saved.
+    calls = json.loads((tmp_path / "broken" / "run.json").read_text())["invocations"]
+    assert [(c["from_epoch"], c["to_epoch"]) for c in calls] == [(0, 1), (1, 2)]
     for split in ("train", "test"):
         for name in ("prediction", "log_prob", "margin"):
             np.testing.assert_array_equal(whole[split][name], resumed[split][name])
