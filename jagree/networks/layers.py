@@ -74,6 +74,30 @@ def banded_convolution(
     return (windows @ band).reshape(image.shape[0], rows, columns, features)
 
 
+def unfolded_convolution(
+    image: Float[Array, "B H W C"],
+    kernel: Float[Array, "h w C F"],
+    stride: int = 1,
+    padding: int = 0,
+) -> Float[Array, "B H2 W2 F"]:
+    """One matrix product over all windows, written out side by side.
+
+    That takes h * w times the memory of the image, which is nothing where the map is tiny; there
+    XLA's convolution falls back to one without blocking on a CPU (docs/decisions.md).
+    """
+    image = _padded(image, padding)
+    height, width, channels, features = kernel.shape
+    rows = (image.shape[1] - height) // stride + 1
+    columns = (image.shape[2] - width) // stride + 1
+    windows = [
+        image[:, i : i + stride * rows : stride, j : j + stride * columns : stride]
+        for i in range(height)
+        for j in range(width)
+    ]
+    weight = kernel.reshape(height * width * channels, features)
+    return jnp.concatenate(windows, axis=-1) @ weight
+
+
 def _padded(image: Float[Array, "B H W C"], padding: int) -> Float[Array, "B H2 W2 C"]:
     if not padding:
         return image
@@ -85,6 +109,8 @@ Convolution = Callable[[Array, Array, int, int], Array]
 # Elements of the banded matrix up to which it was measured to win on a CPU: 512 KiB, one core's
 # second-level cache. Not measured on accelerators, where a convolution is what the chip is for.
 _LARGEST_BAND = 2**17
+
+_TINY_MAP = 2  # pixels a side of the maps on which windows written out were measured to win
 
 
 def choose_convolution(
@@ -98,9 +124,12 @@ def choose_convolution(
     height, width, channels, features = kernel_shape
     if height == width == 1:
         return pointwise_convolution
+    on_cpu = (backend or jax.default_backend()) == "cpu"
+    if on_cpu and max(image_shape[1:3]) <= _TINY_MAP:
+        return unfolded_convolution
     columns = image_shape[2] + 2 * padding
     band = height * columns * channels * (columns - width + 1) * features
-    if (backend or jax.default_backend()) == "cpu" and stride == 1 and band <= _LARGEST_BAND:
+    if on_cpu and stride == 1 and band <= _LARGEST_BAND:
         return banded_convolution
     return dense_convolution
 

@@ -23,13 +23,13 @@ def literal_convolution(
 
 
 BANDED, DENSE = layers.banded_convolution, layers.dense_convolution
-POINTWISE = layers.pointwise_convolution
+POINTWISE, UNFOLDED = layers.pointwise_convolution, layers.unfolded_convolution
 
 # (form, image, kernel, stride, padding): LeNet5's three, and shapes of which no two axes are equal.
 CASES = [
     *[
         (form, *case)
-        for form in (BANDED, DENSE)
+        for form in (BANDED, DENSE, UNFOLDED)
         for case in (
             ((2, 32, 32, 3), (5, 5, 3, 6), 1, 0),
             ((2, 14, 14, 6), (5, 5, 6, 16), 1, 0),
@@ -39,8 +39,15 @@ CASES = [
             ((2, 3, 4, 1), (3, 1, 1, 2), 1, 2),
         )
     ],
-    (DENSE, (3, 9, 8, 2), (3, 3, 2, 5), 2, 1),
-    (DENSE, (2, 15, 16, 3), (7, 7, 3, 4), 2, 3),
+    *[
+        (form, *case)
+        for form in (DENSE, UNFOLDED)
+        for case in (
+            ((3, 9, 8, 2), (3, 3, 2, 5), 2, 1),
+            ((2, 15, 16, 3), (7, 7, 3, 4), 2, 3),
+            ((3, 2, 1, 2), (3, 3, 2, 5), 1, 1),
+        )
+    ],
     *[
         (form, *case)
         for form in (POINTWISE, DENSE)
@@ -97,8 +104,13 @@ def test_the_banded_form_is_for_small_maps_on_a_cpu_and_products_are_for_all() -
     edge = (2, 4, 60, 4), (3, 3, 4, 3)  # a band of 3 * 60 * 4 rows and 58 * 3 columns
     assert choose(*edge, backend="cpu") is BANDED
     assert choose(*edge, padding=1, backend="cpu") is DENSE  # 3 * 62 * 4 and 60 * 3
+    tiny, next_to_tiny = ((128, side, side, 512) for side in (2, 3))
+    assert choose(tiny, (3, 3, 512, 512), padding=1, backend="cpu") is UNFOLDED
+    assert choose(next_to_tiny, (3, 3, 512, 512), padding=1, backend="cpu") is DENSE
+    assert choose((128, 1, 3, 512), (3, 3, 512, 512), padding=1, backend="cpu") is DENSE
     for backend in ("gpu", "tpu"):
         assert choose(*small, backend=backend) is DENSE
+        assert choose(tiny, (3, 3, 512, 512), padding=1, backend=backend) is DENSE
         assert choose((128, 8, 8, 256), (1, 1, 256, 64), stride=2, backend=backend) is POINTWISE
 
 
