@@ -44,8 +44,7 @@ def pointwise_convolution(
     Over stacked weights it stays a product, a batched one, where a convolution would become a
     grouped one; and on a CPU it is faster even alone (docs/decisions.md).
     """
-    image = _padded(image, padding)
-    return image[:, ::stride, ::stride] @ kernel[0, 0]
+    return _per_pixel(_padded(image, padding)[:, ::stride, ::stride], kernel[0, 0])
 
 
 def banded_convolution(
@@ -95,7 +94,19 @@ def unfolded_convolution(
         for j in range(width)
     ]
     weight = kernel.reshape(height * width * channels, features)
-    return jnp.concatenate(windows, axis=-1) @ weight
+    return _per_pixel(jnp.concatenate(windows, axis=-1), weight)
+
+
+def _per_pixel(
+    image: Float[Array, "B H W C"], weight: Float[Array, "C F"]
+) -> Float[Array, "B H W F"]:
+    """Each pixel's features times a matrix.
+
+    As a product of two matrices: over four axes XLA takes up to three times as long on a CPU for
+    the gradient of the weight, a sum over the first three of them (docs/decisions.md).
+    """
+    flat = image.reshape(-1, image.shape[-1]) @ weight
+    return flat.reshape(*image.shape[:-1], weight.shape[-1])
 
 
 def _padded(image: Float[Array, "B H W C"], padding: int) -> Float[Array, "B H2 W2 C"]:
