@@ -5,7 +5,8 @@ A label is replaced with probability p by one drawn from all classes, once, for 
 Command:  python -m jagree.main --config=configs/cifar10_random_labels.py
           ...cifar10_random_labels.py:0.5  p = 0, 0.25, 0.5, 0.75 or 1; 1 if none is given
           ...cifar10_random_labels.py:0.5,small  a sample, 2 networks, 3 epochs
-Shows:    whether networks agree where labels tell nothing of the images
+Shows:    whether networks agree where labels tell nothing of the images; python -m
+          jagree.study.findings calls labels random from p = 0.7 on, so not those of p = 0.5
 Expect:   not yet run in full. The paper: accuracy and agreement rise later than with true labels,
           and agreement is still there (against Hacohen et al. 2020)
 Time:     not yet measured; 5.2 PFLOP of training

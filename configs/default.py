@@ -116,7 +116,9 @@ def get_config() -> ConfigDict:
     )
     config.statistics.edges.seed = 0  # with an image's id it decides what is drawn at random
     config.statistics.edges.repeats = 1  # seeds that are averaged; 1 as in the paper
-    config.statistics.edges.examples = 0  # measure only so many, drawn at random; 0: all
+    # Of each split measure only so many, drawn at random, rounded up to whole parts of 20 (in which
+    # values are kept); 0: all.
+    config.statistics.edges.examples = 0
 
     config.study = ConfigDict()
     config.study.leave_out = ()  # members that tables and figures do without; say, diverged ones

@@ -35,19 +35,18 @@ def split(
         At anything else, and at what is given twice.
     """
     words = [word.strip() for word in variant.split(",")] if variant else []
-    small = SMALL in words
-    if small:
-        words.remove(SMALL)
-    if not words:
-        return None, small
-    number = _number(words[0])
-    if len(words) > 1 or number is None or number not in allowed:
+    numbers = [_number(word) for word in words if word != SMALL]
+    if any(number is None or number not in allowed for number in numbers):
         more = f"{meaning}, or both with a comma between" if meaning else ""
         raise UsageError(
             f"this experiment has no variant '{variant}'; after the colon of --config it takes "
             f"{', or '.join(filter(None, [repr(SMALL), more]))}"
         )
-    return number, small
+    times = {f"'{SMALL}'": words.count(SMALL), "a number": len(numbers)}
+    for what, given in times.items():
+        if given > 1:
+            raise UsageError(f"{what} is given twice in the variant '{variant}'; once is enough")
+    return (numbers[0] if numbers else None), SMALL in words
 
 
 def _number(word: str) -> float | None:

@@ -85,13 +85,14 @@ def analyse(
     if leave_out is None:
         leave_out = about.get("config", {}).get("study", {}).get("leave_out", ())
     agreement = studies.agreement_table(record, leave_out=leave_out)
+    members = studies.member_table(record, leave_out=leave_out)
     examples = {n: studies.example_table(s, leave_out=leave_out) for n, s in record.items()}
     drawn = {"agreement": figures.draw_agreement(agreement)} | _illustrate(
         tables, images, _options(about)
     )
     with _writing_to(path):
         if "study" in stages:
-            results = {"agreement": agreement}
+            results = {"agreement": agreement, "members": members}
             for name, rows in examples.items():
                 known = studies.with_statistics(rows, tables[name]) if name in tables else rows
                 results[f"examples_{name}"] = known
@@ -106,6 +107,7 @@ def analyse(
                 about=about,
                 agreement=agreement,
                 examples=examples,
+                members=members,
                 diverged=studies.diverged(record),
                 figures={_title(name): figures.to_png(figure) for name, figure in drawn.items()},
                 captions={_title(name): _caption(name) for name in drawn},

@@ -66,6 +66,16 @@ _BELOW_ONE = (
     "schedule.momentum_high",
 )
 _ABOVE_ZERO = ("optimizer.epsilon", "schedule.step_factor", "schedule.end_divisor")
+# Used in float32, in which XLA makes 0 of what is smaller than its smallest normal number: without
+# a word there would be no epsilon.
+_IN_FLOAT32 = (
+    "optimizer.epsilon",
+    "optimizer.learning_rate",
+    "optimizer.weight_decay",
+    "per_member.learning_rate",
+    "per_member.weight_decay",
+)
+_SMALLEST = 2.0**-126
 _REGISTERED = {
     "data.name": "source",
     "network": "network",
@@ -107,6 +117,7 @@ def check(config: ConfigDict) -> None:
             raise UsageError(f"unknown {field} '{fields[field]}'; known: {', '.join(known)}")
     _check_name(config.name)
     _check_per_member(config)
+    _check_float32(fields)
     _check_leave_out(config.study.leave_out, config.members)
     check_statistics(config.statistics)
 
@@ -240,6 +251,17 @@ def _check_per_member(config: ConfigDict) -> None:
             raise UsageError(f"per_member.label_noise must hold probabilities, not {values}")
 
 
+def _check_float32(fields: Mapping[str, Any]) -> None:
+    for field in _IN_FLOAT32:
+        values = fields[field] if isinstance(fields[field], list) else [fields[field]]
+        for value in values:
+            if 0 < value < _SMALLEST:
+                raise UsageError(
+                    f"{field}: {value} would be 0 in float32, in which it is used; give "
+                    f"{_SMALLEST} or more"
+                )
+
+
 def _check_leave_out(leave_out: tuple[int, ...], members: int) -> None:
     if not all(isinstance(k, int) and 0 <= k < members for k in leave_out):
         raise UsageError(f"study.leave_out must name members of 0..{members - 1}, not {leave_out}")
@@ -276,8 +298,8 @@ def check_against_data(config: ConfigDict, train_examples: int) -> None:
     """The rules that need the data to be known."""
     if config.batch_size > train_examples:
         raise UsageError(
-            f"batch_size is {config.batch_size}, but the train split has only {train_examples} "
-            f"examples; choose {train_examples} or less"
+            f"batch_size is {config.batch_size}, but the train split has only "
+            f"{counted(train_examples, 'example')}; choose {train_examples} or less"
         )
 
 

@@ -56,7 +56,7 @@ class Console:
     def prepared(self, split: str, images: int, of: int) -> None:
         """Move the bar of the images that are decoded and resized before training."""
         if self._preparing is None:
-            say(f"preparing {of:,} {split} images, once for all runs ...")
+            say(f"preparing {counted(of, f'{split} image')}, once for all runs ...")
             self._preparing = self._new_bar(of, f"preparing {split}", "image")
         self._preparing.update(images)
         self._images_prepared += images
@@ -70,19 +70,22 @@ class Console:
         config, train = self._config, self._splits["train"]
         say(
             f"{self._members()} on {data.name(config.data)}: {len(train):,} train and "
-            f"{len(self._splits['test']):,} test images, seen at "
+            f"{counted(len(self._splits['test']), 'test image')}, seen at "
             f"{plan.image_shape[0]}x{plan.image_shape[1]}"
         )
         for name, split in self._splits.items():
             for note in split.notes:
                 say(f"  {name}: {note}")
         todo = plan.last_epoch - plan.first_epoch + 1
-        resumed = f" (epochs 1 to {plan.first_epoch - 1} are done)" if plan.first_epoch > 1 else ""
+        done = plan.first_epoch - 1
+        resumed = f"goes on after epoch {done} of {plan.last_epoch}: " if done else ""
         say(
-            f"{counted(todo, 'epoch')} of {counted(plan.steps, 'step')}, batch "
-            f"{config.batch_size}{resumed}\n"
+            f"{resumed}{counted(todo, 'epoch')} of {counted(plan.steps, 'step')}, batch "
+            f"{config.batch_size}\n"
             f"engine {plan.engine} on {plan.device}: {plan.reason}\n"
-            f"feed {plan.feed}: {plan.feed_reason}\ncompiling ..."
+            f"feed {plan.feed}: {plan.feed_reason}\n"
+            f"compiling the steps of {enumeration(list(plan.parameters))}, which lengthens epoch "
+            f"{plan.first_epoch} ..."
         )
 
     def _members(self) -> str:

@@ -13,7 +13,14 @@ from jagree.errors import UsageError
 _WORKDIR = flags.DEFINE_string(
     "workdir", None, "The run folder; default runs/NAME. The same command again goes on with it."
 )
-_STAGES = flags.DEFINE_list("stages", list(stages.STAGES), "Which stages to run.")
+_STAGES = flags.DEFINE_list(
+    "stages",
+    list(stages.STAGES),
+    "Which stages to run, of: "
+    + "; ".join(f"{name} ({what})" for name, what in stages.STAGES.items())
+    + ". Each starts from what the ones before left in the run folder.",
+)
+flags.declare_key_flag("config")  # so that --help shows it, too
 
 
 def main(argv: Sequence[str]) -> int:

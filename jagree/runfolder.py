@@ -21,6 +21,7 @@ from typing import IO, Any
 
 from jagree.config import differences
 from jagree.errors import UsageError
+from jagree.words import counted
 
 _PACKAGES = (
     "jagree",
@@ -214,7 +215,7 @@ def versions() -> dict[str, str]:
 
 def host() -> str:
     """The machine in a few words."""
-    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
+    return f"{platform.system()} {platform.machine()}, {counted(os.cpu_count() or 1, 'core')}"
 
 
 def _now() -> str:

@@ -19,7 +19,12 @@ from jagree.errors import UsageError
 from jagree.runfolder import RunFolder, host
 from jagree.words import counted, duration, enumeration
 
-STAGES = ("train", "statistics", "study", "report")
+STAGES = {
+    "train": "train the networks and record what they predict",
+    "statistics": "measure the images",
+    "study": "agreement, order of learning and statistics as tables and figures",
+    "report": "all of it on one page, report.html",
+}
 
 
 def run(config: ConfigDict, workdir: str | Path, stages: Sequence[str], command: str) -> int:
@@ -173,7 +178,7 @@ def train(config: ConfigDict, splits: Mapping[str, Split], folder: RunFolder) ->
     recorder = Recorder(folder.record)
     recorder.check_same_data(splits)
     if folder.complete:
-        say(f"training is complete: {config.epochs} epochs are recorded in {folder.record}")
+        say(f"training is complete: {counted(config.epochs, 'epoch')} recorded in {folder.record}")
         return
     folder.update(
         status="training",
@@ -238,11 +243,35 @@ def measure(config: ConfigDict, splits: Mapping[str, Split], folder: RunFolder) 
         measure_missing(store, options, quiet=False)
         tables[name] = joined(store, options, data.name(config.data))
     write_tables(tables, folder.statistics)
-    sizes = enumeration([f"{len(t['id']):,} {name}" for name, t in tables.items()])
-    say(f"statistics of {sizes} images ({duration(time.monotonic() - begun)}): {folder.statistics}")
+    sizes = enumeration([counted(len(t["id"]), f"{name} image") for name, t in tables.items()])
+    say(f"statistics of {sizes} ({duration(time.monotonic() - begun)}): {folder.statistics}")
+    report_rounding(options, {name: len(split) for name, split in splits.items()})
     failed = {i: reason for table in tables.values() for i, reason in failures(table).items()}
     report_failures(failed)
     return len(failed)
+
+
+def report_rounding(options: ConfigDict, sizes: Mapping[str, int]) -> None:
+    """Say which statistics were measured of more examples than were asked for.
+
+    Parameters
+    ----------
+    options : ConfigDict
+        ``config.statistics``.
+    sizes : mapping of str to int
+        Examples of each split.
+    """
+    from jagree.statistics import parts
+
+    for request in parts.requests(options):
+        counts = {name: parts.measured(request, size) for name, size in sizes.items()}
+        if any(request.examples < n for n in counts.values()) and request.examples:
+            measured = enumeration([f"{n:,} ({name})" for name, n in counts.items()])
+            say(
+                f"  {request.name} of {measured} images: statistics."
+                f"{request.statistic.settings}.examples={request.examples} is rounded up to whole "
+                f"parts of {request.statistic.per_part}"
+            )
 
 
 def report_failures(failed: Mapping[str, str], most: int = 10) -> None:

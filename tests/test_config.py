@@ -21,6 +21,12 @@ CASES = [
     ("optimizer.beta2", -0.1, "optimizer.beta2 must lie in"),
     ("optimizer.epsilon", 0.0, "optimizer.epsilon must be a finite number above 0, not 0.0"),
     ("optimizer.epsilon", float("inf"), "optimizer.epsilon must be a finite number above 0"),
+    ("optimizer.epsilon", 1e-50, "optimizer.epsilon: 1e-50 would be 0 in float32, in which it is"),
+    ("optimizer.epsilon", 1.17e-38, "is used; give 1.1754943508222875e-38 or more"),
+    ("optimizer.learning_rate", 1e-39, "optimizer.learning_rate: 1e-39 would be 0 in float32"),
+    ("optimizer.weight_decay", 1e-50, "optimizer.weight_decay: 1e-50 would be 0 in float32"),
+    ("per_member.learning_rate", (1, 0, 1, 1, 1e-50), "per_member.learning_rate: 1e-50 would be"),
+    ("per_member.weight_decay", (1e-50,) * 5, "per_member.weight_decay: 1e-50 would be 0"),
     ("schedule.name", "onecycle", "did you mean 'one_cycle'"),
     ("schedule.step_epochs", 0, "schedule.step_epochs must be 1 or more, not 0"),
     ("schedule.step_factor", 0.0, "schedule.step_factor must be a finite number above 0"),
@@ -113,6 +119,10 @@ def test_the_default_config_is_valid() -> None:
     [
         ("optimizer.momentum", 0.0),
         ("optimizer.beta2", 0.0),
+        ("optimizer.epsilon", 1.1754943508222875e-38),
+        ("optimizer.learning_rate", 0.0),
+        ("optimizer.weight_decay", 0.0),
+        ("per_member.learning_rate", (0.0, 1.1754943508222875e-38, 0, 1, 1e4)),
         ("schedule.step_epochs", 1),
         ("schedule.step_factor", 2.0),
         ("schedule.start_divisor", 1.0),
@@ -213,6 +223,8 @@ def test_a_batch_may_be_as_large_as_the_split_and_no_larger() -> None:
     rules.check_against_data(config, 128)
     with pytest.raises(UsageError, match="batch_size is 128, but the train split has only 127"):
         rules.check_against_data(config, 127)
+    with pytest.raises(UsageError, match="has only 1 example; choose 1 or less"):
+        rules.check_against_data(config, 1)
 
 
 def test_a_list_of_names_is_one_even_without_brackets() -> None:

@@ -175,9 +175,9 @@ def test_noise_and_several_classes_are_told(
 ) -> None:
     small.data.label_noise, small.epochs = 0.5, 1
     run(small, tmp_path / "noisy", "train,study,report")
-    assert "train: label noise 0.5: " in capsys.readouterr().out
+    assert "train: labels drawn at random with probability 0.5: " in capsys.readouterr().out
     report = (tmp_path / "noisy" / "report.html").read_text()
-    assert "Of the training data: label noise 0.5: " in report
+    assert "Of the training data: labels drawn at random with probability 0.5: " in report
     assert ", labelled " in report
     assert "any number of classes" not in report
     table = pd.read_csv(tmp_path / "noisy" / "results" / "examples_train.csv")

@@ -67,7 +67,9 @@ def test_the_whole_way_from_any_folder(tmp_path: Path) -> None:
     record = open_record(tmp_path / "run/record.zarr")
     assert dict(record["train"].sizes) == {"epoch": 2, "member": 3, "example": 160}
     table = (tmp_path / "run/results/agreement.csv").read_text().splitlines()
-    assert table[0].startswith("split,epoch,members,accuracy_mean,accuracy_std,true_positive")
+    assert table[0].startswith(
+        "split,epoch,members,examples,accuracy_mean,accuracy_std,true_positive"
+    )
     assert len(table) == 5
     for figure in ("agreement.png", "agreement.pdf"):
         assert (tmp_path / "run/figures" / figure).stat().st_size > 5_000
@@ -80,6 +82,15 @@ def test_the_whole_way_from_any_folder(tmp_path: Path) -> None:
     alone = call(study, tmp_path)
     assert alone.returncode == 0, alone.stderr
     assert (tmp_path / "run/results/agreement.csv").read_text().splitlines() == table
+
+
+def test_help_says_what_the_stages_do(tmp_path: Path) -> None:
+    done = call([sys.executable, "-m", "jagree.main", "--help"], tmp_path)
+    text = " ".join(done.stdout.split())
+    assert "--config: The experiment: a file in configs/." in text
+    for stage in ("train (train the", "statistics (measure", "study (agree", "report (all"):
+        assert stage in text
+    assert "(default: 'train,statistics,study,report')" in text
 
 
 def test_the_record_holds_what_the_table_says(small: ConfigDict, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,9 +15,10 @@ from jagree import analysis, data, stages
 from jagree.console import Console
 from jagree.errors import UsageError
 from jagree.record import correct, open_record
-from jagree.runfolder import RunFolder
+from jagree.runfolder import RunFolder, host
 from jagree.statistics import segments
 from jagree.statistics.table import open_tables
+from jagree.training.loop import Plan
 from tests.privileges import unprivileged
 from tests.record.conftest import make_fields, make_recorder, make_splits
 
@@ -234,6 +236,109 @@ def test_run_json_is_the_old_one_or_the_new_one_and_never_a_part(
     assert (trained / "run.json").read_text() == before
     monkeypatch.undo()
     assert json.loads(before)["status"] == RunFolder(trained).about["status"] == "complete"
+
+
+def plan(**changed: Any) -> Plan:
+    usual = Plan(
+        parameters={"lenet5": 9},
+        image_shape=(2, 2, 3),
+        engine="loop",
+        reason="why",
+        feed="stream",
+        feed_reason="so",
+        device="1 x cpu",
+        steps=4,
+        first_epoch=1,
+        last_epoch=12,
+    )
+    return usual._replace(**changed)
+
+
+def told(config: ConfigDict, planned: Plan, capsys: pytest.CaptureFixture) -> list[str]:
+    """What the console says of a plan."""
+    Console(config, make_splits(), "single_label").planned(planned)
+    return capsys.readouterr().out.splitlines()
+
+
+def test_the_plan_is_told(small: ConfigDict, capsys: pytest.CaptureFixture) -> None:
+    assert told(small, plan(), capsys) == [
+        "3 lenet5 (9 parameters each) on controlled: 7 train and 4 test images, seen at 2x2",
+        "12 epochs of 4 steps, batch 48",
+        "engine loop on 1 x cpu: why",
+        "feed stream: so",
+        "compiling the steps of lenet5, which lengthens epoch 1 ...",
+    ]
+
+
+def test_a_resumed_run_says_after_which_epoch_it_goes_on(
+    small: ConfigDict, capsys: pytest.CaptureFixture
+) -> None:
+    _, epochs, *_, compiling = told(small, plan(first_epoch=3), capsys)
+    assert epochs == "goes on after epoch 2 of 12: 10 epochs of 4 steps, batch 48"
+    assert compiling.endswith(", which lengthens epoch 3 ...")
+    _, epochs, *_ = told(small, plan(first_epoch=12, steps=1), capsys)
+    assert epochs == "goes on after epoch 11 of 12: 1 epoch of 1 step, batch 48"
+
+
+def test_all_networks_that_are_compiled_are_named(
+    small: ConfigDict, capsys: pytest.CaptureFixture
+) -> None:
+    small.per_member.network = ("vgg16", "lenet5", "vgg16")
+    *_, compiling = told(small, plan(parameters={"vgg16": 8, "lenet5": 9}), capsys)
+    assert compiling == "compiling the steps of vgg16 and lenet5, which lengthens epoch 1 ..."
+
+
+def test_one_image_is_no_images(small: ConfigDict, capsys: pytest.CaptureFixture) -> None:
+    splits = {name: split.take(np.array([0])) for name, split in make_splits().items()}
+    console = Console(small, splits, "single_label")
+    console.planned(plan())
+    console.prepared("test", 1, 1)
+    first, *_, last = capsys.readouterr().out.splitlines()
+    assert first.endswith("1 train and 1 test image, seen at 2x2")
+    assert last == "preparing 1 test image, once for all runs ..."
+
+
+def test_one_of_anything_is_said_so_at_the_end(
+    small: ConfigDict,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    small.epochs, small.data.test_size = 1, 1
+    run(small, tmp_path / "run", "train", "statistics")
+    run(small, tmp_path / "run", "train")
+    out = capsys.readouterr().out
+    assert "statistics of 160 train images and 1 test image (" in out
+    assert "training is complete: 1 epoch recorded in" in out
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    assert host().endswith(", 1 core")
+
+
+def test_more_examples_than_asked_for_are_told(
+    small: ConfigDict, capsys: pytest.CaptureFixture
+) -> None:
+    small.statistics.names = ("entropy", "edge_strength")
+    small.statistics.edges.examples = 1_041
+    stages.report_rounding(small.statistics, {"train": 5_000, "test": 30})
+    assert capsys.readouterr().out == (
+        "  edge_strength of 1,060 (train) and 30 (test) images: statistics.edges.examples=1041 is "
+        "rounded up to whole parts of 20\n"
+    )
+    for examples, size in ((0, 5_000), (40, 5_000), (50, 50), (50, 49), (50, 7)):
+        small.statistics.edges.examples = examples
+        stages.report_rounding(small.statistics, {"train": size, "test": 20})
+    assert capsys.readouterr().out == ""
+
+
+def test_a_run_tells_what_was_rounded_up(
+    small: ConfigDict, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    small.statistics.names = ("edge_strength",)
+    small.statistics.edges.examples = 1
+    run(small, tmp_path / "run", "statistics")
+    assert "edge_strength of 20 (train) and 20 (test) images" in capsys.readouterr().out
+    for table in open_tables(tmp_path / "run/statistics.zarr").values():
+        assert np.isfinite(table["edge_strength"]).sum() == 20
 
 
 def test_a_member_without_finite_predictions_is_named_even_if_its_loss_is_finite(

@@ -55,10 +55,11 @@ def with_label_noise(split: Split, rates: Sequence[float], seed: int) -> Split:
     if len(set(rates)) == 1:
         rates = rates[:1]
     label = np.stack([np.where(uniform < p, replacement, split.true_label) for p in rates])
-    wrong = [f"{n:,}" for n in (label != split.true_label).sum(1).tolist()]
-    by_member = "member by member " if len(rates) > 1 else ""
+    changed = [f"{n:,}" for n in (label != split.true_label).sum(1).tolist()]
+    by_member = ", member by member" if len(rates) > 1 else ""
     note = (
-        f"label noise {by_member}{', '.join(f'{p:g}' for p in rates)}: {', '.join(wrong)} of "
-        f"{len(split):,} labels are wrong"
+        f"labels drawn at random{by_member} with probability {', '.join(f'{p:g}' for p in rates)}: "
+        f"{', '.join(changed)} of {len(split):,} differ from the true ones (a drawn label may be "
+        "the true one)"
     )
     return replace(split, label=label if len(label) > 1 else label[0], notes=(*split.notes, note))

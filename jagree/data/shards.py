@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from jagree.words import counted
+
 _HELD_OPEN = 256  # files at once, in a process; a shell's usual limit is 1,024
 
 
@@ -204,8 +206,8 @@ def _opened(shard: Shard) -> _File:
     file = FORMATS[shard.format](shard.path)
     if len(file) != shard.length:
         raise OSError(
-            f"'{shard.path}' holds {len(file):,} records, but dataset_info.json says "
-            f"{shard.length:,}"
+            f"'{shard.path}' holds {counted(len(file), 'record')}, but dataset_info.json "
+            f"says {shard.length:,}"
         )
     with _lock:
         _open[shard] = file

@@ -11,6 +11,7 @@ import numpy as np
 from jagree import seeds
 from jagree.data.images import Images, digests, take
 from jagree.errors import UsageError
+from jagree.words import counted
 
 
 @dataclass(frozen=True)
@@ -176,8 +177,8 @@ def sample(split: Split, size: int, seed: int) -> Split:
         return split
     if size > len(split):
         raise UsageError(
-            f"data.{split.name}_size is {size}, but '{split.name}' has {len(split)} examples; "
-            "0 takes all"
+            f"data.{split.name}_size is {size}, but '{split.name}' has "
+            f"{counted(len(split), 'example')}; 0 takes all"
         )
     drawn = np.array([seeds.of_example(seed, "sample", i) for i in split.id.tolist()], np.uint64)
     return split.take(np.sort(np.argsort(drawn, kind="stable")[:size]))

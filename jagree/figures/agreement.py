@@ -12,6 +12,7 @@ from jagree.errors import UsageError
 
 # Tol's "vibrant" colours: the paper's red and blue, in tones that the colour-blind tell apart.
 ACCURACY, AGREEMENT, BOUND, CHANCE = "#CC3311", "#0077BB", "#33BBEE", "#222222"
+WITHIN = "#777777"
 GRID, FRAME = "#DDDDDD", "#666666"
 
 PANEL_WIDTH = {1: 4.5, 2: 3.375}  # inches: one in a column, two across a text width of 6.75
@@ -23,7 +24,7 @@ FEW = 25  # epochs, up to which each value gets a marker
 
 
 def draw_agreement(table: pd.DataFrame) -> Figure:
-    """One panel per split: accuracy, agreement, its lower bound and its chance level, in percent.
+    """One panel per split: accuracy, agreement, its lower bound and chance levels, in percent.
 
     Parameters
     ----------
@@ -34,7 +35,8 @@ def draw_agreement(table: pd.DataFrame) -> Figure:
     -------
     matplotlib.figure.Figure
         Per split, in the table's order: mean accuracy with a band of one standard deviation to
-        either side, agreement with the area down to its lower bound, and its chance level.
+        either side, agreement with the area down to its lower bound, and its chance levels, among
+        all examples and within classes.
         A value that is not defined (nan) is a gap.
 
     Raises
@@ -64,6 +66,8 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame) -> None:
     agreement, chance = percent["true_positive_agreement"], percent["chance_agreement"]
     _fill(axes, epoch, percent["lower_bound"], agreement, BOUND, "area")
     _fill(axes, epoch, mean - std, mean + std, ACCURACY, "deviation")
+    within = percent["chance_within_classes"]
+    _line(axes, epoch, within, "within", color=WITHIN, linestyle=":", marker="x")
     _line(axes, epoch, chance, "chance", color=CHANCE, linestyle="--", marker="D")
     _line(axes, epoch, mean, "accuracy", color=ACCURACY, linestyle="-", marker="o")
     _line(axes, epoch, agreement, "agreement", color=AGREEMENT, linestyle="-", marker="s")
@@ -133,6 +137,7 @@ def _add_legend(figure: Figure, axes: Axes) -> None:
         "mean accuracy ± standard deviation": (drawn["deviation"], drawn["accuracy"]),
         "agreement (TPa)": drawn["agreement"],
         "chance level of agreement (independent networks)": drawn["chance"],
+        "chance level within classes": drawn["within"],
         "agreement above its lower bound": drawn["area"],
     }
     figure.legend(

@@ -9,6 +9,7 @@ import pandas as pd
 from jagree.data.images import Images
 from jagree.report.pictures import picture_uri
 from jagree.report.summary import counts
+from jagree.study.tables import TIE
 from jagree.words import SPACE, adjective
 
 SHOWN = 24  # of each kind: two to six rows of pictures, from desktop to phone
@@ -103,6 +104,8 @@ def _instead(row: pd.Series, members: int) -> str:
     if votes == 0:
         return "no finite prediction"
     share = f"{votes}{SPACE}of{SPACE}{members}"
+    if row["most_common_prediction_name"] == TIE:
+        return f"divided, {share} each"
     if row["most_common_prediction"] == row["label"]:
         return f"right in {share}"
     if row["most_common_prediction_name"] == "(none)":

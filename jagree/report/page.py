@@ -13,7 +13,7 @@ from jagree.data.images import Images
 from jagree.report import summary, terms
 from jagree.report.examples import galleries
 from jagree.report.pictures import png_uri
-from jagree.words import duration, moment
+from jagree.words import duration, moment, percent
 
 
 def write_report(
@@ -22,6 +22,7 @@ def write_report(
     about: Mapping[str, Any],
     agreement: pd.DataFrame,
     examples: Mapping[str, pd.DataFrame],
+    members: pd.DataFrame,
     diverged: pd.DataFrame,
     figures: Mapping[str, bytes],
     captions: Mapping[str, str],
@@ -39,6 +40,8 @@ def write_report(
         From `jagree.study.agreement_table`; may be empty.
     examples : mapping of str to pandas.DataFrame
         Split name to its `jagree.study.example_table`, for the splits whose examples are shown.
+    members : pandas.DataFrame
+        From `jagree.study.member_table`; may be empty.
     diverged : pandas.DataFrame
         From `jagree.study.diverged`.
     figures : mapping of str to bytes
@@ -65,8 +68,9 @@ def write_report(
             captions=captions,
             measures=terms.MEASURES,
             terms=terms.TERMS,
+            networks=_networks(members),
             splits={name: rows.to_dict("records") for name, rows in _by_split(agreement)},
-            galleries=galleries(examples, images, _members(agreement)),
+            galleries=galleries(examples, images, _member_counts(agreement)),
             about=about,
             config=list(_flattened(about.get("config", {}))),
         )
@@ -81,7 +85,12 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"duration": duration, "moment": moment, "typeset": terms.typeset}
+    environment.filters |= {
+        "duration": duration,
+        "moment": moment,
+        "percent": percent,
+        "typeset": terms.typeset,
+    }
     return environment
 
 
@@ -89,8 +98,18 @@ def _by_split(agreement: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     return [(str(name), rows) for name, rows in agreement.groupby("split", sort=False)]
 
 
-def _members(agreement: pd.DataFrame) -> dict[str, int]:
+def _member_counts(agreement: pd.DataFrame) -> dict[str, int]:
     return {name: int(rows["members"].iloc[-1]) for name, rows in _by_split(agreement)}
+
+
+def _networks(members: pd.DataFrame) -> list[dict[str, Any]]:
+    """Each network's number, name, and accuracy per split after the last epoch."""
+    last = members[members["epoch"] == members["epoch"].max()]
+    return [
+        {"member": number, "network": network}
+        | dict(zip(rows["split"], rows["accuracy"], strict=True))
+        for (number, network), rows in last.groupby(["member", "network"], sort=False)
+    ]
 
 
 def _flattened(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -71,8 +71,18 @@ MEASURES = (
         "Chance level of agreement",
         "The agreement of networks that have the same accuracies but err independently of each "
         "other. It is normalised by the union as agreement is, so the two can be compared: what "
-        "lies above it, the accuracies alone do not explain.",
+        "lies above it, the accuracies alone do not explain. Networks that prefer the same classes "
+        "lie above it, too.",
         "Π_k a_k / (1 - Π_k (1 - a_k))",
+    ),
+    Term(
+        "chance_within_classes",
+        "Chance level within classes",
+        "The agreement of networks that have the same accuracy in each class but err independently "
+        "of each other within a class. What lies above it, neither the accuracies nor a shared "
+        "preference for some classes explain: the networks find the same single examples easy. "
+        "With few examples per class it is on the high side.",
+        "Σ_n Π_k p_kn / Σ_n (1 - Π_k (1 - p_kn)), p_kn: accuracy of k in the class of n",
     ),
     Term(
         "largest_agreement",

@@ -20,6 +20,7 @@ from ml_collections import ConfigDict
 
 from jagree import commandline
 from jagree.errors import UsageError
+from jagree.words import counted
 
 _IMAGES = flags.DEFINE_string(
     "images", None, "A folder of image files of any size, in place of the config's data."
@@ -99,7 +100,7 @@ def _examples(
     if _IMAGES.value:
         out = Path(_OUT.value or kept / Path(_IMAGES.value).expanduser().resolve().name)
         files = ImageFiles(_IMAGES.value, leave_out=(kept, out))
-        print(f"reading {len(files):,} files to tell them from others' ...")
+        print(f"reading {counted(len(files), 'file')} to tell them from others' ...")
         return options, "images", {files.name: files}, kept, out
     if config is None or _IMAGES.value is not None:
         raise UsageError("say of what: --config=configs/quickstart.py, for one, or --images=FOLDER")
@@ -137,7 +138,7 @@ def _write(
     chosen: Mapping[str, Mapping[str, int]],
     out: Path,
 ) -> None:
-    from jagree import figures
+    from jagree import figures, stages
     from jagree.statistics.table import write_tables
     from jagree.study import statistics_table
 
@@ -146,6 +147,7 @@ def _write(
     summary = statistics_table(tables)
     summary.to_csv(out / "statistics.csv", index=False)
     print(summary.drop(columns=["quartile_1", "quartile_3"]).to_string(index=False))
+    stages.report_rounding(options, {name: len(split.id) for name, split in splits.items()})
     for name, table in tables.items():
         figures.save(figures.draw_histograms(table), out / "figures" / f"histograms_{name}")
         if name in chosen:

@@ -65,7 +65,7 @@ class Request:
     settings : mapping of str to value
         Input options (`jpeg75`, `resize`) that are in force, and the statistic's own settings.
     examples : int
-        How many are to be measured, in the order of `measuring_order`; 0: all.
+        How many are to be measured at least, in the order of `measuring_order`; 0: all.
     """
 
     name: str
@@ -118,6 +118,11 @@ def ranges(request: Request, examples: int) -> list[slice]:
     size = request.statistic.per_part
     # A part is never cut short by `Request.examples`: asked for more later, it is still of use.
     return [slice(i, min(i + size, examples)) for i in range(0, end, size)]
+
+
+def measured(request: Request, examples: int) -> int:
+    """Of how many examples a request is measured: whole parts, as far as there are examples."""
+    return max((part.stop for part in ranges(request, examples)), default=0)
 
 
 @dataclass(frozen=True)

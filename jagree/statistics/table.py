@@ -20,6 +20,7 @@ from jagree.statistics import parts
 from jagree.statistics.parts import Examples, Part, Request
 from jagree.statistics.progress import Progress
 from jagree.statistics.store import Store, Task, sweep
+from jagree.words import counted
 
 SCHEMA, VERSION = "jagree-statistics", 1
 
@@ -187,9 +188,9 @@ def joined(store: Store, options: ConfigDict, source: str = "data") -> xr.Datase
         kept, positions = store.kept(request), store.positions(request)
         if len(kept) < len(positions):
             raise UsageError(
-                f"{len(positions) - len(kept)} of {len(positions)} parts of '{request.name}' are "
-                f"missing in '{store.folder}'; run the shards that are missing, or measure without "
-                "--shard"
+                f"'{request.name}' lacks {counted(len(positions) - len(kept), 'part')} of "
+                f"{len(positions)} in '{store.folder}'; run the shards that are missing, or "
+                "measure without --shard"
             )
         for variable in request.statistic.variables:
             values = np.full(len(examples.id), np.nan)

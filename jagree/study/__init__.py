@@ -8,6 +8,7 @@ from jagree.study.agreement import (
     accuracy_mean,
     accuracy_std,
     chance_agreement,
+    chance_within_classes,
     expected_random_agreement,
     largest_agreement,
     lower_bound,
@@ -16,7 +17,7 @@ from jagree.study.agreement import (
 )
 from jagree.study.order import LearningOrder, learning_order
 from jagree.study.statistics import check_same_data, statistics_table, with_statistics
-from jagree.study.tables import agreement_table, diverged, example_table
+from jagree.study.tables import agreement_table, diverged, example_table, member_table
 
 __all__ = [
     "LearningOrder",
@@ -24,6 +25,7 @@ __all__ = [
     "accuracy_std",
     "agreement_table",
     "chance_agreement",
+    "chance_within_classes",
     "check_same_data",
     "diverged",
     "example_table",
@@ -31,6 +33,7 @@ __all__ = [
     "largest_agreement",
     "learning_order",
     "lower_bound",
+    "member_table",
     "pabak",
     "statistics_table",
     "true_positive_agreement",

@@ -1,13 +1,15 @@
 """How far K networks get the same examples right, and what to compare that with.
 
-All functions take ``correct``, bool [..., K, N]: which of N examples each of K members gets right.
-Leading axes, such as epochs, are kept; everything is a fraction, 0 to 1, but `pabak`. Letters:
-c[k, n] is ``correct``, a_k = mean over n of c[k, n] the accuracy of member k. For any ``correct``
+All functions take ``correct``, bool [..., K, N]: which of N examples each of K members gets right;
+`chance_within_classes` takes the classes, too. Leading axes, such as epochs, are kept; everything
+is a fraction, 0 to 1, but `pabak`. Letters: c[k, n] is ``correct``, a_k = mean over n of c[k, n]
+the accuracy of member k. For any ``correct``
 
     lower_bound <= expected_random_agreement <= chance_agreement <= largest_agreement,
+    lower_bound <= chance_within_classes <= largest_agreement,
     lower_bound <= true_positive_agreement <= largest_agreement
 
-(where defined); agreement may lie on either side of its chance level.
+(where defined); agreement may lie on either side of its chance levels.
 
 Members and examples are counted in int64 and divided once, so values are correctly rounded wherever
 they are a ratio of counts. Without any example (N = 0) nothing is defined and all values are nan.
@@ -44,6 +46,33 @@ def true_positive_agreement(correct: np.ndarray) -> np.ndarray:
     correct = _checked(correct)
     all_right, any_right = np.all(correct, axis=-2), np.any(correct, axis=-2)
     return _ratio(_total(all_right), _total(any_right))
+
+
+def right_by_any(correct: np.ndarray) -> np.ndarray:
+    """Fraction of all examples that at least one member gets right: the union.
+
+    mean_n max_k c[k, n]
+
+    Times N it is the number of examples that agreement is a fraction of, and so tells how sure
+    agreement is.
+
+    Parameters
+    ----------
+    correct : bool array [..., K, N]
+
+    Returns
+    -------
+    float array [...]
+        0 to 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> float(right_by_any(np.array([[1, 1, 0, 0], [1, 0, 1, 0]], bool)))
+    0.75
+    """
+    correct = _checked(correct)
+    return _ratio(_total(np.any(correct, axis=-2)), correct.shape[-1])
 
 
 def lower_bound(correct: np.ndarray) -> np.ndarray:
@@ -141,6 +170,53 @@ def chance_agreement(correct: np.ndarray) -> np.ndarray:
     for a in np.moveaxis(accuracy, -1, 0):
         union = union + a * (1 - union)
     return _ratio(accuracy.prod(-1), union)
+
+
+def chance_within_classes(correct: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Agreement of members that are independent within each class: the finer chance level.
+
+    chance = sum_n prod_k p[k, n] / sum_n (1 - prod_k (1 - p[k, n])), where p[k, n] is the accuracy
+    of member k over the examples of the class of n.
+
+    Members that prefer the same classes agree more than `chance_agreement` tells, without finding
+    the same examples easy: two that always say "cat" agree on every cat. This level has that in it;
+    what agreement has above it is a matter of single examples.
+
+    Parameters
+    ----------
+    correct : bool array [..., K, N]
+    classes : int array [N] or [K, N]
+        Any numbers; the latter where members have labels of their own.
+
+    Returns
+    -------
+    float array [...]
+        0 to 1. nan where no member gets any example right. 1 for K = 1 otherwise. With one class it
+        is `chance_agreement`.
+
+    Notes
+    -----
+    Derived here. With one class label for all members it is what agreement comes to, on average, if
+    each member's hits are shuffled within each class (of numerator and denominator; see
+    `chance_agreement`). Nothing can be shuffled in a class of one example, so such a class adds
+    nothing to the difference from agreement; in small classes the difference is on the low side.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> correct = np.array([[1, 1, 0, 0], [1, 1, 0, 0]], bool)  # both say "cat" to everything
+    >>> float(chance_agreement(correct)), float(chance_within_classes(correct, [0, 0, 1, 1]))
+    (0.3333333333333333, 1.0)
+    """
+    correct = _checked(correct)
+    classes = np.broadcast_to(classes, correct.shape[-2:])
+    both = np.ones(np.delete(correct.shape, -2))
+    union = np.zeros_like(both)
+    for k in range(correct.shape[-2]):
+        p = _class_accuracies(correct[..., k, :], classes[k])
+        both = both * p
+        union = union + p * (1 - union)  # without cancellation, as in `chance_agreement`
+    return _ratio(both.sum(-1), union.sum(-1))
 
 
 def largest_agreement(correct: np.ndarray) -> np.ndarray:
@@ -272,6 +348,15 @@ def accuracies(correct: np.ndarray) -> np.ndarray:
     """Accuracy of each member, float [..., K], of ``correct`` [..., K, N]."""
     correct = _checked(correct)
     return _ratio(_total(correct), correct.shape[-1])
+
+
+def _class_accuracies(right: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """A member's accuracy in the class of each example: float [..., N] of bool [..., N]."""
+    _, code, count = np.unique(classes, return_inverse=True, return_counts=True)
+    together = np.argsort(code, kind="stable")
+    first = np.cumsum(count) - count
+    hits = np.add.reduceat(right[..., together], first, axis=-1, dtype=np.int64)
+    return (hits / count)[..., code]
 
 
 def _checked(correct: np.ndarray) -> np.ndarray:

@@ -19,12 +19,19 @@ MEASURES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "accuracy_mean": agreement.accuracy_mean,
     "accuracy_std": agreement.accuracy_std,
     "true_positive_agreement": agreement.true_positive_agreement,
+    "right_by_any": agreement.right_by_any,
     "lower_bound": agreement.lower_bound,
     "expected_random_agreement": agreement.expected_random_agreement,
     "chance_agreement": agreement.chance_agreement,
     "largest_agreement": agreement.largest_agreement,
     "pabak": agreement.pabak,
 }
+CLASS_MEASURES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
+    "chance_within_classes": agreement.chance_within_classes,
+}
+
+
+TIE = "(tie)"
 
 
 def agreement_table(
@@ -42,24 +49,109 @@ def agreement_table(
     Returns
     -------
     pandas.DataFrame
-        ``split``, ``epoch`` (number of epochs completed), ``members`` (K, without those left out)
-        and the measures of `jagree.study.agreement`, as fractions; nan where one is not defined.
-        Without any recorded epoch: the same columns and no row.
+        ``split``, ``epoch`` (number of epochs completed), ``members`` (K, without those left out),
+        ``examples`` (N) and the measures of `jagree.study.agreement`, as fractions; nan where one
+        is not defined. Without any recorded epoch: the same columns and no row.
 
     Raises
     ------
     UsageError
         If a member to leave out does not exist, or none remains.
     """
-    rows = [
-        {"split": name, "epoch": epoch, "members": len(right)}
-        | {measure: float(function(right)) for measure, function in MEASURES.items()}
+    rows = []
+    for name in sorted(record, key=_train_first):
+        split = _without(record[name], leave_out)
+        classes = class_codes(split)
+        rows += [
+            {"split": name, "epoch": epoch} | _sizes(right) | measures(right, classes)
+            for epoch, right in _epochs(split)
+        ]
+    names = [*MEASURES, *CLASS_MEASURES]
+    kinds = {"split": "str", "epoch": "int64", "members": "int64", "examples": "int64"}
+    table = pd.DataFrame(rows, columns=[*kinds, *names])
+    return table.astype(kinds | dict.fromkeys(names, "float64"))
+
+
+def _sizes(right: np.ndarray) -> dict[str, int]:
+    members, examples = right.shape
+    return {"members": members, "examples": examples}
+
+
+def measures(right: np.ndarray, classes: np.ndarray) -> dict[str, float]:
+    """All measures of one epoch, by name.
+
+    Parameters
+    ----------
+    right : bool array [K, N]
+    classes : int array [N] or [K, N]
+        As `class_codes` gives them.
+    """
+    values = {name: float(function(right)) for name, function in MEASURES.items()}
+    return values | {name: float(f(right, classes)) for name, f in CLASS_MEASURES.items()}
+
+
+def class_codes(split: xr.Dataset) -> np.ndarray:
+    """The class that each example is judged by, as a number.
+
+    Parameters
+    ----------
+    split : xarray.Dataset
+        One split of `jagree.record.open_record`.
+
+    Returns
+    -------
+    int array [N], or [K, N] where members were trained on labels of their own
+        The label; with several labels per example each set of labels is a class.
+    """
+    label = split["label"].values
+    if "class" not in split["label"].dims:
+        return label
+    _, codes = np.unique(label.reshape(-1, label.shape[-1]), axis=0, return_inverse=True)
+    return codes.reshape(label.shape[:-1])
+
+
+def member_table(
+    record: Mapping[str, xr.Dataset], *, leave_out: Sequence[int] = ()
+) -> pd.DataFrame:
+    """One row per split, epoch and member, the training split first.
+
+    Parameters
+    ----------
+    record : mapping of str to xarray.Dataset
+        As `jagree.record.open_record` gives it.
+    leave_out : sequence of int
+        Members to leave out, by number.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``split``, ``epoch``, ``member`` (its number), ``network``, ``accuracy`` (0 to 1; nan where
+        there is no example) and ``loss``: mean over the training examples of the epoch, in nats,
+        while it was trained; nan for other splits and before training.
+
+    Raises
+    ------
+    UsageError
+        If a member to leave out does not exist, or none remains.
+    """
+    parts = [
+        pd.DataFrame(
+            {
+                "split": name,
+                "epoch": epoch,
+                "member": split["member"].values,
+                "network": split["network"].values,
+                "accuracy": agreement.accuracies(right),
+                "loss": split["loss"].sel(epoch=epoch).values if "loss" in split else np.nan,
+            }
+        )
         for name in sorted(record, key=_train_first)
-        for epoch, right in _epochs(_without(record[name], leave_out))
+        for split in [_without(record[name], leave_out)]
+        for epoch, right in _epochs(split)
     ]
-    table = pd.DataFrame(rows, columns=["split", "epoch", "members", *MEASURES])
-    kinds = {"split": "str", "epoch": "int64", "members": "int64"}
-    return table.astype(kinds | dict.fromkeys(MEASURES, "float64"))
+    kinds = {"split": "str", "epoch": "int64", "member": "int64", "network": "str"}
+    kinds |= {"accuracy": "float64", "loss": "float64"}
+    return pd.concat(parts or [pd.DataFrame(columns=list(kinds))]).astype(kinds)
 
 
 def example_table(split: xr.Dataset, *, leave_out: Sequence[int] = ()) -> pd.DataFrame:
@@ -84,8 +176,9 @@ def example_table(split: xr.Dataset, *, leave_out: Sequence[int] = ()) -> pd.Dat
         `jagree.study.order.LearningOrder`;
         ``most_common_prediction``, ``most_common_prediction_name``,
         ``most_common_prediction_members`` : what most members predict in the last recorded epoch,
-        and how many of them. Of several equally common the one with the smallest index; predictions
-        that are not finite do not count (-1 and 0 members if there is no other).
+        and how many of them. Of several equally common none is named: -1, "(tie)", and how many
+        members predict each of them. Predictions that are not finite do not count: -1, "(not
+        finite)" and 0 members if there is no other.
 
         Multi-label records have class indices joined by spaces in place of an index, and names
         joined by ", ".
@@ -121,7 +214,9 @@ def example_table(split: xr.Dataset, *, leave_out: Sequence[int] = ()) -> pd.Dat
             "ever_agreed": order.ever_agreed,
             "accessibility": order.accessibility,
             "most_common_prediction": _indices(common),
-            "most_common_prediction_name": _names(common, names),
+            "most_common_prediction_name": np.where(
+                tied(common, members), TIE, _names(common, names)
+            ).astype(object),
             "most_common_prediction_members": members,
         }
     )
@@ -164,17 +259,17 @@ def most_common_prediction(prediction: np.ndarray) -> tuple[np.ndarray, np.ndarr
     Returns
     -------
     common : int array [N] or [N, C]
-        Of several equally common the smallest class, or the lexicographically smallest vector; -1
-        where no member gave a finite prediction.
+        -1 where several are equally common, or no member gave a finite prediction.
     members : int array [N]
-        How many members predict that, 0 where none gave a finite prediction.
+        How many members predict that, or each of the equally common; 0 where none gave a finite
+        prediction.
 
     Examples
     --------
     >>> import numpy as np
-    >>> common, members = most_common_prediction(np.array([[2, 0, -1], [1, 3, -1], [2, 3, 5]]))
+    >>> common, members = most_common_prediction(np.array([[2, 0, -1], [1, 3, -1], [2, 1, 5]]))
     >>> common.tolist(), members.tolist()
-    ([2, 3, 5], [2, 2, 1])
+    ([2, -1, 5], [2, 1, 1])
     """
     if prediction.ndim == 3:
         vectors, codes = np.unique(
@@ -182,17 +277,24 @@ def most_common_prediction(prediction: np.ndarray) -> tuple[np.ndarray, np.ndarr
         )
         codes = np.where(vectors.min(-1)[codes] < 0, -1, codes)
         common, members = most_common_prediction(codes.reshape(prediction.shape[:2]))
-        return np.where(members[:, None] > 0, vectors[common], -1), members
+        return np.where(common[:, None] >= 0, vectors[common], -1), members
     # Equal predictions stand together once the members are sorted; the longest run wins.
     ordered = np.sort(prediction, axis=0)
     common, previous = np.full_like(ordered[0], -1), np.full_like(ordered[0], -1)
     members = run = np.zeros(ordered.shape[1], np.int64)
     for row in ordered:
         run = np.where(row == previous, run + 1, 1) * (row >= 0)
-        longer = run > members
-        common, members = np.where(longer, row, common), np.where(longer, run, members)
+        longer, as_long = run > members, (run == members) & (row >= 0)
+        common = np.where(longer, row, np.where(as_long, -1, common))
+        members = np.where(longer, run, members)
         previous = row
     return common, members
+
+
+def tied(common: np.ndarray, members: np.ndarray) -> np.ndarray:
+    """Where several predictions are equally common: bool [N] of `most_common_prediction`."""
+    none: np.ndarray = common.reshape(len(members), -1).min(-1, initial=0) < 0
+    return none & (members > 0)
 
 
 def _train_first(split: str) -> tuple[bool, str]:

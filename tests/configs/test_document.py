@@ -7,6 +7,7 @@ import pytest
 
 from jagree import config as rules
 from jagree.configs import default
+from jagree.study.findings.random_labels import RANDOM
 from tests.configs.paper import (
     FIGURES,
     PAPER,
@@ -55,6 +56,10 @@ def test_the_flags_for_the_authors_script_are_its_recipe() -> None:
         noise=0.25,
     )
     assert config.data.test_label_noise is True
+
+
+def test_the_header_says_from_which_probability_on_labels_are_called_random() -> None:
+    assert f"calls labels random from p = {RANDOM} on" in TEXTS["cifar10_random_labels"]
 
 
 def rows() -> list[tuple[set[str], set[str], set[str]]]:

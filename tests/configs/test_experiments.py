@@ -155,9 +155,9 @@ def test_networks_take_the_images_that_they_get(network: str, side: int) -> None
 # --- what stands after the colon ----------------------------------------------------------------
 
 WRONG = {
-    "cifar10_densenet": ["tiny", "smaller", "512", "small,small", "small,", ",", " ", "Small"],
-    "cifar10_batch_size": ["0", "1", "50001", "-2", "1.5", "nan", "many", "2,3", "2,2,small"],
-    "cifar10_random_labels": ["0.3", "2", "-0.5", "p", "nan", "0.5,0.5", "0.5,small,small"],
+    "cifar10_densenet": ["tiny", "smaller", "512", "tiny,tiny", "small,", ",", " ", "Small"],
+    "cifar10_batch_size": ["0", "1", "50001", "-2", "1.5", "nan", "many", "2,1", "0,small"],
+    "cifar10_random_labels": ["0.3", "2", "-0.5", "p", "nan", "0.5,0.3", "0.3,small,small"],
 }
 TAKES = {
     "cifar10_densenet": "it takes 'small'",
@@ -176,6 +176,23 @@ def test_what_is_no_variant_is_refused_with_what_there_is(name: str) -> None:
         assert str(refused.value) == (
             f"this experiment has no variant '{variant}'; after the colon of --config {TAKES[name]}"
         )
+
+
+TWICE = [
+    ("cifar10_densenet", "small,small", "'small'"),
+    ("cifar10_random_labels", "small,small", "'small'"),
+    ("cifar10_random_labels", "small,0.5,small", "'small'"),
+    ("cifar10_random_labels", "0.5,.5", "a number"),
+    ("cifar10_batch_size", "2, 2,small", "a number"),
+    ("cifar10_batch_size", "2,3", "a number"),
+]
+
+
+@pytest.mark.parametrize(("name", "variant", "what"), TWICE)
+def test_what_is_given_twice_is_named(name: str, variant: str, what: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        load(name, variant)
+    assert str(refused.value) == f"{what} is given twice in the variant '{variant}'; once is enough"
 
 
 def program(tmp_path: Path, config: str, *arguments: str) -> str:
@@ -206,6 +223,6 @@ def test_a_config_without_variants_says_so(tmp_path: Path) -> None:
 def test_a_variant_goes_through_the_command_line_and_flags_go_on_top(tmp_path: Path) -> None:
     line = program(tmp_path, "cifar10_batch_size.py:6000,small", "--config.data.name=controlled")
     assert line == (
-        "jagree: batch_size is 6000, but the train split has only 5000 examples; choose 5000 or "
+        "jagree: batch_size is 6000, but the train split has only 5,000 examples; choose 5000 or "
         "less"
     )

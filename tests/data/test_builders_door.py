@@ -96,6 +96,13 @@ def test_it_prepares_once_where_tfds_looks(tmp_path: Path, kth: Path) -> None:
     assert state(tmp_path) == before
 
 
+def test_what_was_prepared_is_counted() -> None:
+    counts = {"train": 1, "test": 1_200}
+    summary = builders._summary
+    assert summary(counts, {"train": 1}) == "1 image for train and 1,200 images for test"
+    assert summary({"train": 1}, {"train": 9_000}) == "1 image for train (officially 9,000)"
+
+
 KILLED = """
 import os, signal, sys
 from jagree.data.builders import kth_tips2b, prepare

@@ -135,6 +135,9 @@ def test_checksums_and_sizes_are_compared(tmp_path: Path) -> None:
         verify(File("a", "", "sha256", md5), path)
     with pytest.raises(UsageError, match=r"has 3 bytes, expected are 4: it is not used.*--nocheck"):
         verify(File("a", "", "sha256", sha, 4), path)
+    path.write_bytes(b"1")
+    with pytest.raises(UsageError, match=r"has 1 byte, expected are 4: "):
+        verify(File("a", "", "sha256", sha, 4), path)
 
 
 def test_official_files_are_those_of_tfds() -> None:

@@ -34,6 +34,7 @@ CIFAR: dict[str, tuple[str, Callable[[bytes], bytes], str]] = {
         "'.*data_batch_3.bin' .* gives image 1 the label 10, not 0 to 9",
     ),
     "names": ("batches.meta.txt", lambda b: b.replace(b"cat", b"dog"), "has 9 class names, not 10"),
+    "one name": ("batches.meta.txt", lambda b: b"cat", "has 1 class name, not 10"),
     "more names": ("batches.meta.txt", lambda b: b + b"\nx", "has 11 class names, not 10"),
     "bytes": ("batches.meta.txt", lambda b: b"\xff" + b, "'.*meta.txt' .* is no text in UTF-8"),
 }

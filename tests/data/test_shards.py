@@ -111,7 +111,9 @@ def test_every_cut_of_a_tfrecord_is_noticed(tmp_path: Path) -> None:
     path = tmp_path / "shard"
     for length in range(len(content)):
         path.write_bytes(content[:length])
-        with pytest.raises(OSError, match=r"damaged or cut short|holds [012] records"):
+        with pytest.raises(
+            OSError, match=r"damaged or cut short|holds (0 records|1 record|2 records),"
+        ):
             Shard(path, "tfrecord", 3, 0, length).read([0])
     path.write_bytes(content + b"\0")
     with pytest.raises(OSError, match=f"no record begins at byte {len(content)}"):

@@ -102,6 +102,8 @@ def test_a_sample_is_drawn_by_id_and_nested() -> None:
         UsageError, match="train_size is 5, but 'train' has 4 examples; 0 takes all"
     ):
         sample(make(), 5, 0)
+    with pytest.raises(UsageError, match="train_size is 2, but 'train' has 1 example; 0 takes"):
+        sample(make().take(np.array([3])), 2, 0)
 
 
 def test_labels_by_member_and_by_class_are_told_apart() -> None:

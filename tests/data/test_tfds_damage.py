@@ -51,9 +51,7 @@ def test_a_damaged_file_is_named(prepared: Path, spoil: Callable[[bytes], bytes]
 def test_a_file_of_the_wrong_length_is_named(prepared: Path) -> None:
     shutil.copyfile(files(prepared)[0], files(prepared)[1])
     records = open_split("toy", str(prepared), "train")
-    with pytest.raises(
-        UsageError, match=r"holds 1 records, but dataset_info.json says 4"
-    ) as caught:
+    with pytest.raises(UsageError, match=r"holds 1 record, but dataset_info.json says 4") as caught:
         records.columns(("label",))
     assert str(files(prepared)[1]) in str(caught.value)
 

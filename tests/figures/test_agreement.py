@@ -17,6 +17,7 @@ from jagree.figures import draw_agreement
 def make_table(splits: tuple[str, ...] = ("train", "test"), epochs: int = 4) -> pd.DataFrame:
     rng = np.random.default_rng(0)
     measures = ["accuracy_mean", "true_positive_agreement", "chance_agreement", "lower_bound"]
+    measures.append("chance_within_classes")
     rows = [
         {"split": split, "epoch": 2 * e, "members": 5, "accuracy_std": 0.01 * e}
         | {name: rng.uniform(0.2, 0.8) for name in measures}
@@ -48,6 +49,7 @@ def test_each_split_has_a_panel_with_its_curves_in_percent(splits: tuple[str, ..
             ("accuracy", "accuracy_mean"),
             ("agreement", "true_positive_agreement"),
             ("chance", "chance_agreement"),
+            ("within", "chance_within_classes"),
         ]:
             np.testing.assert_array_equal(drawn[label].get_xdata(), rows["epoch"])
             np.testing.assert_allclose(drawn[label].get_ydata(), 100 * rows[column])
@@ -123,6 +125,7 @@ def test_the_legend_names_all_curves_and_covers_none() -> None:
         "mean accuracy ± standard deviation",
         "agreement (TPa)",
         "chance level of agreement (independent networks)",
+        "chance level within classes",
         "agreement above its lower bound",
     ]
     assert not any(legend.get_window_extent().overlaps(a.get_window_extent()) for a in figure.axes)
@@ -141,6 +144,7 @@ def test_entries_of_the_legend_look_like_their_curves() -> None:
     assert same_color(drawn["accuracy"].get_color(), "#CC3311")
     assert same_color(drawn["agreement"].get_color(), "#0077BB")
     assert drawn["chance"].get_linestyle() == "--"
+    assert drawn["within"].get_linestyle() == ":"
 
 
 def test_an_empty_table_is_refused() -> None:

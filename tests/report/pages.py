@@ -48,19 +48,35 @@ def about() -> dict[str, Any]:
 def agreement() -> pd.DataFrame:
     """Two splits, three epochs; on train the distance from chance is widest after epoch 2."""
     rows = [
-        ("train", 1, 0.20, 0.30, 0.10, 0.05),
-        ("train", 2, 0.40, 0.62, 0.11, 0.10),
-        ("train", 4, 0.90, 0.851, 0.70, 0.68),
-        ("test", 1, 0.10, 0.20, 0.05, 0.01),
-        ("test", 2, 0.30, 0.40, 0.20, 0.10),
-        ("test", 4, 0.75, 0.50, 0.60, 0.40),
+        ("train", 1, 0.20, 0.30, 0.10, 0.05, 0.11),
+        ("train", 2, 0.40, 0.62, 0.11, 0.10, 0.12),
+        ("train", 4, 0.90, 0.851, 0.70, 0.68, 0.75),
+        ("test", 1, 0.10, 0.20, 0.05, 0.01, 0.06),
+        ("test", 2, 0.30, 0.40, 0.20, 0.10, 0.25),
+        ("test", 4, 0.75, 0.50, 0.60, 0.40, 0.65),
     ]
     columns = ["split", "epoch", "accuracy_mean", "true_positive_agreement", "chance_agreement"]
-    table = pd.DataFrame(rows, columns=[*columns, "expected_random_agreement"])
+    columns += ["expected_random_agreement", "chance_within_classes"]
+    table = pd.DataFrame(rows, columns=columns)
     table.insert(2, "members", 3)
-    return table.assign(
-        accuracy_std=0.0123, lower_bound=0.3, largest_agreement=0.987, pabak=[-0.25] * 6
-    )
+    table.insert(3, "examples", 500)
+    constant = {"accuracy_std": 0.0123, "lower_bound": 0.3, "largest_agreement": 0.987}
+    return table.assign(**constant, right_by_any=0.5, pabak=-0.25)
+
+
+def members() -> pd.DataFrame:
+    """The three networks after epochs 2 and 4."""
+    rows = [
+        (split, epoch, member, network, accuracy + member / 100, loss)
+        for split, epoch, accuracy, loss in (
+            ("train", 2, 0.4, 1.25),
+            ("train", 4, 0.9, 0.5),
+            ("test", 2, 0.3, np.nan),
+            ("test", 4, 0.751, np.nan),
+        )
+        for member, network in enumerate(("lenet5", "vgg16", "lenet5"))
+    ]
+    return pd.DataFrame(rows, columns=["split", "epoch", "member", "network", "accuracy", "loss"])
 
 
 def examples(n: int = 6) -> pd.DataFrame:
@@ -129,6 +145,7 @@ def write(path: Path, **changes: Any) -> Page:
         "about": about(),
         "agreement": agreement(),
         "examples": {"train": examples()},
+        "members": members(),
         "diverged": diverged(),
         "figures": {"Agreement": b"\x89PNG not really"},
         "captions": {},

@@ -19,10 +19,12 @@ def test_the_page_holds_what_was_found(target: Path) -> None:
     text = write(target).text
     for expected in [
         "quickstart: agreement of 3 networks",
-        "agreement lies 15.1 percentage points above chance",
+        "Agreement lies 10.1 percentage points above the latter",
         "train, epoch 4 test, epoch 4",
         "Agreement (TPa) 85.1 % 50.0 %",
         "Chance level of agreement 70.0 % 60.0 %",
+        "Chance level within classes 75.0 % 65.0 %",
+        "Number Network Accuracy, train Accuracy, test 0 lenet5 90.0 % 75.1 % 1 vgg16 91.0 %",
         "Largest possible agreement 98.7 % 98.7 %",
         "Expected random agreement 68.0 % 40.0 %",
         "PABAK -0.250 -0.250",
@@ -110,7 +112,7 @@ def test_any_part_of_about_may_be_missing(target: Path, key: str) -> None:
     known = about()
     del known[key]
     text = write(target, about=known).text
-    assert "agreement lies 15.1 percentage points above chance" in text
+    assert "Agreement lies 10.1 percentage points above the latter" in text
     assert "None" not in text
 
 

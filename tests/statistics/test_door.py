@@ -72,6 +72,18 @@ def test_an_unreadable_image_is_named_and_the_exit_code_says_so(
     assert not np.isnan(found["edge_strength"].values[1:]).any()
 
 
+def test_it_says_what_it_counts_and_what_it_rounds_up(photos: Path, tmp_path: Path) -> None:
+    few = ("--config.statistics.names=edge_strength", "--config.statistics.edges.examples=3")
+    done = call(tmp_path, f"--images={photos}", *few)
+    assert "reading 4 files to tell" in done.stdout
+    assert "  edge_strength of 4 (photos) images: statistics.edges.examples=3 is" in done.stdout
+    (tmp_path / "one").mkdir()
+    shutil.copy(photos / "more/1.png", tmp_path / "one")
+    done = call(tmp_path, "--images=one", *few)
+    assert "reading 1 file to tell" in done.stdout
+    assert "rounded" not in done.stdout
+
+
 def test_shards_and_what_they_say(tmp_path: Path) -> None:
     for shard in (1, 0):
         done = call(tmp_path, QUICK, *FEW, CHEAP, f"--shard={shard}/2")

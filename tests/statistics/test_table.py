@@ -190,6 +190,10 @@ def test_part_of_the_examples_is_a_random_part_and_grows(
         known = ~np.isnan(values)
         np.testing.assert_array_equal(values[known], found[2][known])
     assert len(set(found[2])) == 30  # each image its own random numbers
+    for examples, known in ((0, 30), (1, 4), (4, 4), (5, 8), (28, 28), (29, 30), (31, 30)):
+        options.edges.examples = examples
+        assert parts.measured(parts.request("drawn", options), 30) == known
+    assert parts.measured(parts.request("drawn", options), 0) == 0
 
 
 def test_random_numbers_belong_to_the_image_not_to_its_place(
@@ -237,7 +241,12 @@ def test_shards_on_machines_of_their_own_join_to_the_same_table(
 def test_a_missing_shard_is_named(counted: Counted, options: ConfigDict, tmp_path: Path) -> None:
     store = Store(tmp_path, "data", counted)
     measure(store, options, shard=(1, 3))
-    with pytest.raises(UsageError, match=r"5 of 8 parts of 'sum' are missing"):
+    with pytest.raises(UsageError, match=r"'sum' lacks 5 parts of 8 in '.*'; run the"):
+        joined(store, options)
+    for shard in (0, 2):
+        measure(store, options, shard=(shard, 3))
+    (store.folder / parts.file_of(parts.request("sum", options), 7)).unlink()
+    with pytest.raises(UsageError, match=r"'sum' lacks 1 part of 8 in "):
         joined(store, options)
 
 

@@ -42,6 +42,7 @@ def exactly(correct: np.ndarray) -> dict[str, Fraction | float]:
         "accuracy_mean": mean,
         "accuracy_std": math.sqrt(sum((x - mean) ** 2 for x in a) / members),
         "true_positive_agreement": math.nan if none_right else Fraction(intersection, union),
+        "right_by_any": Fraction(union, examples),
         "lower_bound": 1 - min(sum(1 - x for x in a), Fraction(1)),
         "expected_random_agreement": math.prod(a),
         "chance_agreement": math.nan
@@ -52,7 +53,14 @@ def exactly(correct: np.ndarray) -> dict[str, Fraction | float]:
     }
 
 
-COUNTED = ("accuracy_mean", "true_positive_agreement", "lower_bound", "largest_agreement", "pabak")
+COUNTED = (
+    "accuracy_mean",
+    "right_by_any",
+    "true_positive_agreement",
+    "lower_bound",
+    "largest_agreement",
+    "pabak",
+)
 
 
 def test_the_hand_made_example() -> None:
@@ -62,6 +70,7 @@ def test_the_hand_made_example() -> None:
             "accuracy_mean": 0.5,
             "accuracy_std": math.sqrt(1 / 24),
             "true_positive_agreement": 1 / 3,
+            "right_by_any": 0.75,
             "lower_bound": 0.0,
             "expected_random_agreement": 3 / 32,
             "chance_agreement": (3 / 32) / (29 / 32),
@@ -180,3 +189,87 @@ def test_memory_is_linear_in_one_epoch() -> None:
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         assert peak < 2 * correct.nbytes, name
+
+
+# --- within classes -----------------------------------------------------------------------------
+@st.composite
+def with_classes(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
+    """Who is right, and the classes, for all members or for each its own."""
+    correct = draw(correct_arrays)
+    shape = correct.shape if draw(st.booleans()) else correct.shape[-1:]
+    return correct, draw(npst.arrays(np.int64, shape, elements=st.sampled_from([-7, 0, 3])))
+
+
+def within(correct: np.ndarray, classes: np.ndarray) -> Fraction | float:
+    """The definition, example by example."""
+    members, examples = correct.shape
+    classes = np.broadcast_to(classes, correct.shape)
+    both = union = Fraction(0)
+    for n in range(examples):
+        hit, miss = Fraction(1), Fraction(1)
+        for k in range(members):
+            alike = [m for m in range(examples) if classes[k, m] == classes[k, n]]
+            p = Fraction(sum(int(correct[k, m]) for m in alike), len(alike))
+            hit, miss = hit * p, miss * (1 - p)
+        both, union = both + hit, union + 1 - miss
+    return both / union if union else math.nan
+
+
+@steady
+@given(drawn=with_classes())
+def test_chance_within_classes_is_its_definition(drawn: tuple[np.ndarray, np.ndarray]) -> None:
+    value = float(agreement.chance_within_classes(*drawn))
+    assert value == pytest.approx(float(within(*drawn)), rel=1e-13, nan_ok=True)
+
+
+@steady
+@given(drawn=with_classes())
+def test_chance_within_classes_has_the_same_bounds(drawn: tuple[np.ndarray, np.ndarray]) -> None:
+    correct, classes = drawn
+    value = float(agreement.chance_within_classes(correct, classes))
+    if not correct.any():
+        assert math.isnan(value)
+    elif classes.ndim == 1:  # labels of one's own may set apart what one agrees on
+        low, high = agreement.lower_bound(correct), agreement.largest_agreement(correct)
+        assert low - 1e-12 <= value <= high + 1e-12
+
+
+@steady
+@given(correct=correct_arrays)
+def test_with_one_class_it_is_the_chance_level_and_with_as_many_as_examples_agreement(
+    correct: np.ndarray,
+) -> None:
+    n = correct.shape[1]
+    one, each = np.zeros(n, int), np.arange(n)[::-1]
+    assert float(agreement.chance_within_classes(correct, one)) == pytest.approx(
+        float(agreement.chance_agreement(correct)), rel=1e-12, nan_ok=True
+    )
+    assert float(agreement.chance_within_classes(correct, each)) == pytest.approx(
+        float(agreement.true_positive_agreement(correct)), rel=1e-12, nan_ok=True
+    )
+
+
+def test_within_classes_it_is_what_shuffled_hits_come_to() -> None:
+    """Two classes that both members find unlike in difficulty."""
+    rng = np.random.default_rng(0)
+    classes = np.repeat([0, 1], 3000)
+    p = np.where(classes == 0, 0.9, 0.2)
+    correct = rng.random((2, 6000)) < p
+    shuffled = np.array(
+        [np.concatenate([rng.permutation(row[classes == c]) for c in (0, 1)]) for row in correct]
+    )
+    level = float(agreement.chance_within_classes(correct, classes))
+    assert float(agreement.true_positive_agreement(shuffled)) == pytest.approx(level, abs=0.02)
+    assert level > float(agreement.chance_agreement(correct)) + 0.1
+
+
+def test_within_classes_leading_axes_are_kept_and_no_example_is_nan() -> None:
+    rng = np.random.default_rng(0)
+    correct, classes = rng.random((2, 5, 3, 40)) < 0.6, rng.integers(0, 4, (3, 40))
+    values = agreement.chance_within_classes(correct, classes)
+    one_by_one = [
+        [float(agreement.chance_within_classes(epoch, classes)) for epoch in run] for run in correct
+    ]
+    np.testing.assert_array_equal(values, one_by_one)
+    empty = np.zeros((3, 0), bool)
+    assert math.isnan(agreement.chance_within_classes(empty, np.zeros(0, int)))

@@ -9,22 +9,26 @@ import pandas as pd
 import pytest
 
 from jagree.errors import UsageError
-from jagree.study import agreement_table, diverged, example_table
-from jagree.study.tables import MEASURES, most_common_prediction
+from jagree.study import agreement_table, diverged, example_table, member_table
+from jagree.study.agreement import chance_within_classes
+from jagree.study.tables import MEASURES, class_codes, most_common_prediction, tied
 from tests.study.records import write
 
 COLUMNS = [
     "split",
     "epoch",
     "members",
+    "examples",
     "accuracy_mean",
     "accuracy_std",
     "true_positive_agreement",
+    "right_by_any",
     "lower_bound",
     "expected_random_agreement",
     "chance_agreement",
     "largest_agreement",
     "pabak",
+    "chance_within_classes",
 ]
 
 LABELS = {"test": np.array([0, 1, 2]), "train": np.array([0, 1, 2, 0, 1])}
@@ -42,9 +46,13 @@ def test_a_row_per_split_and_epoch_train_first(tmp_path: Path) -> None:
     assert list(table["split"]) == ["train"] * 3 + ["test"] * 3
     assert list(table["epoch"]) == [1, 2, 5] * 2
     assert set(table["members"]) == {4}
+    assert list(table["examples"]) == [5] * 3 + [3] * 3
     for row in table.to_dict("records"):
         right = predictions[row["split"]][[1, 2, 5].index(row["epoch"])] == LABELS[row["split"]]
         expected = {name: float(measure(right)) for name, measure in MEASURES.items()}
+        expected["chance_within_classes"] = float(
+            chance_within_classes(right, LABELS[row["split"]])
+        )
         assert {name: row[name] for name in expected} == pytest.approx(expected, nan_ok=True)
 
 
@@ -96,8 +104,8 @@ def test_a_row_per_example(tmp_path: Path) -> None:
             "agreed_for_good": [3.0, 5.0, math.nan, math.nan],
             "ever_agreed": [True, True, False, False],
             "accessibility": [1.0, 5 / 6, 0.0, 1 / 6],
-            "most_common_prediction": [0, 1, 0, 0],  # of three equally common the smallest
-            "most_common_prediction_name": ["cat", "dog", "cat", "cat"],
+            "most_common_prediction": [0, 1, 0, -1],  # three that are equally common
+            "most_common_prediction_name": ["cat", "dog", "cat", "(tie)"],
             "most_common_prediction_members": [3, 3, 2, 1],
         }
     )
@@ -111,8 +119,11 @@ def test_the_most_common_prediction_is_counted(seed: int) -> None:
     for n in range(50):
         votes = Counter(int(p) for p in prediction[:, n] if p >= 0)
         most = max(votes.values())
-        assert common[n] == min(p for p, count in votes.items() if count == most)
+        winners = [p for p, count in votes.items() if count == most]
+        assert common[n] == (winners[0] if len(winners) == 1 else -1)
         assert members[n] == most
+        assert tied(common, members)[n] == (len(winners) > 1)
+    assert 0 < tied(common, members).sum() < 50
 
 
 def test_a_prediction_that_is_not_finite_is_no_vote(tmp_path: Path) -> None:
@@ -138,8 +149,8 @@ def test_several_labels_are_right_where_all_are(tmp_path: Path) -> None:
     table = example_table(record["train"])
     assert list(table["label"]) == ["0 2", "", "1"]
     assert list(table["label_name"]) == ["cat, eel", "(none)", "dog"]
-    assert list(table["most_common_prediction"]) == ["0 2", "", "0 1"]
-    assert list(table["most_common_prediction_name"]) == ["cat, eel", "(none)", "cat, dog"]
+    assert list(table["most_common_prediction"]) == ["0 2", "-1", "0 1"]
+    assert list(table["most_common_prediction_name"]) == ["cat, eel", "(tie)", "cat, dog"]
     assert list(table["most_common_prediction_members"]) == [3, 1, 2]
     assert list(diverged(record)["member"]) == [2]
 
@@ -200,3 +211,43 @@ def test_a_record_without_losses(tmp_path: Path) -> None:
     table = diverged(record)
     assert table.empty
     assert list(table.columns) == ["member", "network", "epoch"]
+
+
+def test_a_row_per_member(tmp_path: Path) -> None:
+    predictions = random_predictions()
+    loss = np.array([[0.5, math.inf, 2.0, 3.0], [1.0] * 4, [0.25] * 4])
+    record = write(tmp_path, LABELS, predictions, epochs=[1, 2, 5], loss=loss)
+    table = member_table(record, leave_out=[2])
+    assert list(table.columns) == ["split", "epoch", "member", "network", "accuracy", "loss"]
+    assert list(table["split"]) == ["train"] * 9 + ["test"] * 9
+    assert list(table["epoch"]) == np.repeat([1, 2, 5], 3).tolist() * 2
+    assert list(table["member"]) == [0, 1, 3] * 6
+    assert list(table["network"]) == ["net0", "net1", "net3"] * 6
+    for row in table.to_dict("records"):
+        position = [1, 2, 5].index(row["epoch"])
+        right = predictions[row["split"]][position, row["member"]] == LABELS[row["split"]]
+        assert row["accuracy"] == right.mean()
+        lost = loss[position, row["member"]] if row["split"] == "train" else math.nan
+        assert row["loss"] == pytest.approx(lost, nan_ok=True)
+
+
+def test_before_the_first_epoch_there_is_no_member_to_tell_of(tmp_path: Path) -> None:
+    table = member_table(write(tmp_path, LABELS, random_predictions(), epochs=[]))
+    assert list(table.columns) == ["split", "epoch", "member", "network", "accuracy", "loss"]
+    assert table.empty
+
+
+def test_sets_of_labels_are_classes(tmp_path: Path) -> None:
+    label = np.array([[1, 0, 1], [0, 0, 0], [1, 0, 1], [0, 1, 0]], bool)
+    predictions = {"train": np.zeros((1, 2, 4, 3), int)}
+    split = write(tmp_path, {"train": label}, predictions, epochs=[1])["train"]
+    codes = class_codes(split)
+    assert codes.shape == (4,)
+    assert codes[0] == codes[2]
+    assert len(set(codes.tolist())) == 3
+    own = split.drop_vars("label").assign_coords(
+        label=(("member", "example", "class"), np.stack([label, label[::-1]]))
+    )
+    both = class_codes(own)
+    assert both.shape == (2, 4)
+    np.testing.assert_array_equal(both[1], both[0][::-1])

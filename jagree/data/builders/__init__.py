@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jagree.errors import UsageError
-from jagree.words import enumeration
+from jagree.words import counted, enumeration
 
 if TYPE_CHECKING:  # they import what takes a second
     from jagree.data.builders.writing import Recipe
@@ -179,5 +179,5 @@ def _summary(counts: Mapping[str, int], official: Mapping[str, int]) -> str:
     for split, count in counts.items():
         expected = official.get(split, count)
         fewer = "" if count == expected else f" (officially {expected:,})"
-        parts.append(f"{count:,} images for {split}{fewer}")
+        parts.append(f"{counted(count, 'image')} for {split}{fewer}")
     return enumeration(parts)

@@ -12,6 +12,7 @@ from PIL import Image
 from jagree.data.builders.archives import Archive, Files
 from jagree.data.builders.fetching import of_tfds
 from jagree.data.builders.writing import Content, Examples, Recipe
+from jagree.words import counted
 
 ARCHIVE = "cifar-10-binary.tar.gz"
 FOLDER = "cifar-10-batches-bin"
@@ -59,7 +60,7 @@ def _names(archive: Files) -> list[str]:
     member = f"{FOLDER}/{CLASS_NAMES}"
     names = archive.text(member).split()
     if len(names) != CLASSES or len(set(names)) != CLASSES:
-        raise archive.wrong(member, f"has {len(set(names))} class names, not {CLASSES}")
+        raise archive.wrong(member, f"has {counted(len(set(names)), 'class name')}, not {CLASSES}")
     return names
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from jagree.errors import UsageError
+from jagree.words import counted
 
 _AT_ONCE = 1 << 20  # bytes
 _PATIENCE = 60  # seconds without a byte, after which a connection counts as broken
@@ -96,7 +97,9 @@ def verify(file: File, path: Path) -> None:
     )
     size = path.stat().st_size
     if file.size and size != file.size:
-        raise UsageError(f"'{path}' has {size:,} bytes, expected are {file.size:,}: {remedy}")
+        raise UsageError(
+            f"'{path}' has {counted(size, 'byte')}, expected are {file.size:,}: {remedy}"
+        )
     digest = hashlib.new(file.algorithm, usedforsecurity=False)
     with path.open("rb") as content, _bar(f"checking {file.name}", size) as bar:
         while block := content.read(_AT_ONCE):

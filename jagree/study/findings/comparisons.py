@@ -22,7 +22,7 @@ from jagree.study.findings.dynamics import (
 )
 from jagree.study.findings.evidence import CannotTellError, Run
 from jagree.study.findings.observed import pair_agreement, pair_counts
-from jagree.study.findings.recipes import NETWORK, besides
+from jagree.study.findings.recipes import NETWORK
 from jagree.study.findings.verdicts import (
     FAILS,
     UNTOLD,
@@ -32,7 +32,6 @@ from jagree.study.findings.verdicts import (
     each,
     each_run,
     judged,
-    noting,
 )
 from jagree.words import counted
 
@@ -55,14 +54,11 @@ def groups_of_runs(runs: Sequence[Run]) -> list[list[Run]]:
 
 
 def each_group(judge: Callable[[Sequence[Run]], Judgement]) -> Callable[..., list[Verdict]]:
-    """A check that asks runs on the same data together, and tells what else they differ in."""
-
-    def ask(group: Sequence[Run]) -> Judgement:
-        return noting(functools.partial(judge, group), besides(group, NETWORK))
+    """A check that asks runs on the same data together."""
 
     def check(runs: Sequence[Run]) -> list[Verdict]:
         return [
-            judged([run.name for run in group], "train", functools.partial(ask, group))
+            judged([run.name for run in group], "train", functools.partial(judge, group))
             for group in groups_of_runs(runs)
         ]
 
@@ -134,8 +130,8 @@ class _Pairs:
         return float(np.nanmean(self.agreement))
 
     def __str__(self) -> str:
-        pairs = self.agreement.shape[1]
-        return f"{self.mean:.3f} (chance {np.nanmean(self.chance):.3f}, {pairs} pairs)"
+        pairs = counted(self.agreement.shape[1], "pair")
+        return f"{self.mean:.3f} (chance {np.nanmean(self.chance):.3f}, {pairs})"
 
 
 def _pairs(runs: Sequence[Run]) -> tuple[_Pairs, _Pairs]:
@@ -212,6 +208,7 @@ STD_ACROSS = Finding(
     f"{FEWEST_EPOCHS} common epochs or more: {LARGE_STD} or more",
     needs="a run that mixes networks, or runs of different networks on the same data",
     check=each_group(_std_across),
+    compares=NETWORK,
 )
 ACROSS = Finding(
     key="agreement_across_architectures",
@@ -221,6 +218,7 @@ ACROSS = Finding(
     f"or more: within {SIMILAR} of one another",
     needs="members of one network and of others, in a run or in runs on the same data",
     check=each_group(_across),
+    compares=NETWORK,
 )
 EVERYWHERE = Finding(
     key="agreement_everywhere",

@@ -9,7 +9,7 @@ import numpy as np
 
 from jagree.study.curves import pearson
 from jagree.study.findings.evidence import CannotTellError, Run
-from jagree.study.findings.observed import GROUP, GROUPED, Observed
+from jagree.study.findings.observed import ABOVE_GUESSING, GROUP, GROUPED, Observed
 from jagree.study.findings.verdicts import Finding, Judgement, each, each_run
 from jagree.words import counted
 
@@ -35,20 +35,24 @@ def bounds_at(observed: Observed, position: int) -> str:
     value = {name: curve[position] for name, curve in observed.measures.items()}
     return (
         f"agreement {value['true_positive_agreement']:.3f}, its chance level "
-        f"{value['chance_agreement']:.3f}, ERA {value['expected_random_agreement']:.3f}, LB "
-        f"{value['lower_bound']:.3f} (epoch {observed.epoch[position]})"
+        f"{value['chance_agreement']:.3f}, within classes {value['chance_within_classes']:.3f}, "
+        f"ERA {value['expected_random_agreement']:.3f}, LB {value['lower_bound']:.3f} "
+        f"(epoch {observed.epoch[position]})"
     )
 
 
 def chance_gap(observed: Observed) -> np.ndarray:
-    """Agreement minus its chance level, float [E]; nan where no member gets anything right.
+    """Agreement minus its chance level within classes, float [E]; nan where nothing is right.
+
+    Within classes, because members that prefer the same classes lie above the other chance level
+    without finding the same examples easy.
 
     Raises
     ------
     CannotTellError
         If there is one member only, or nothing is right in any epoch.
     """
-    gap = observed.measure("true_positive_agreement") - observed.measure("chance_agreement")
+    gap = observed.measure("true_positive_agreement") - observed.measure("chance_within_classes")
     if np.isnan(gap).all():
         raise CannotTellError("no member gets any example right")
     return gap
@@ -57,14 +61,15 @@ def chance_gap(observed: Observed) -> np.ndarray:
 def chance_error(observed: Observed) -> np.ndarray:
     """Standard error that agreement has at its chance level: float [E], nan where that is nan.
 
-    Of the examples in the union, as many as there are, each is agreed on with that probability.
+    As if each example in the union were agreed on with that probability; it differs from class to
+    class, which makes the error smaller.
     """
-    chance = observed.measure("chance_agreement")
+    chance = observed.measure("chance_within_classes")
     return np.sqrt(chance * (1 - chance) / np.maximum(observed.union, 1))
 
 
 def presence(observed: Observed) -> Judgement:
-    """Whether agreement is clearly above its chance level in some epoch."""
+    """Whether agreement is clearly above its chance level within classes in some epoch."""
     gap = chance_gap(observed)
     widest = int(np.nanargmax(gap))
     error = chance_error(observed)[widest]
@@ -94,14 +99,20 @@ def _above_chance(observed: Observed) -> Judgement:
 
 def _above_accuracy(observed: Observed) -> Judgement:
     more = observed.measure("true_positive_agreement") - observed.measure("accuracy_mean")
-    if np.isnan(more).all():
-        raise CannotTellError("no member gets any example right")
-    most = int(np.nanargmax(more))
+    clear = chance_gap(observed) >= CLEAR_ERRORS * chance_error(observed)
+    learned = (observed.accuracy >= observed.learned).all(1)
+    if not learned.any():
+        raise CannotTellError(
+            f"no epoch in which all members have learned something: accuracy {observed.learned:.3f}"
+        )
+    most = int(np.nanargmax(np.where(learned, more, -np.inf)))
+    seen = (more > 0) & clear & learned
     numbers = (
         f"agreement minus mean accuracy is {more[most]:+.3f} at most (epoch "
-        f"{observed.epoch[most]}), above 0 in {int((more > 0).sum())} of {len(more)} epochs"
+        f"{observed.epoch[most]}), seen in {int(seen.sum())} of {int(learned.sum())} epochs in "
+        f"which all have learned something; {bounds_at(observed, most)}"
     )
-    if not more[most] > 0:
+    if not seen.any():
         raise CannotTellError("not seen here, which does not mean that it cannot be", numbers)
     return True, numbers
 
@@ -113,7 +124,7 @@ def _order_of_bounds(observed: Observed) -> Judgement:
             "lower_bound",
             "expected_random_agreement",
             "true_positive_agreement",
-            "chance_agreement",
+            "chance_within_classes",
         )
     )
     # Equal by definition where at most one member errs.
@@ -124,10 +135,12 @@ def _order_of_bounds(observed: Observed) -> Judgement:
     ordered = ((low < random) & (random < agreed))[telling]
     above = (agreed > chance)[telling]
     last = int(np.flatnonzero(telling)[-1])
-    return bool(ordered.all()), (
-        f"in {int(ordered.sum())} of {len(ordered)} epochs; above the chance level, which is what "
-        f"counts, in {int(above.sum())}; {bounds_at(observed, last)}"
+    numbers = (
+        f"in {int(ordered.sum())} of {len(ordered)} epochs; above the chance level within classes, "
+        f"which is what counts, in {int(above.sum())}; {bounds_at(observed, last)}"
     )
+    need_epochs(len(observed.epoch), numbers, FEWEST_PRESENT)
+    return bool(ordered.all()), numbers
 
 
 def _group_std(run: Run) -> Judgement:
@@ -209,8 +222,9 @@ def _deviation(run: Run) -> Judgement:
 
 
 PRESENT_MEANS = (
-    f"present: {PRESENT} and {CLEAR_ERRORS:g} standard errors or more above the chance level, "
-    f"where the gap is widest; {FEWEST_PRESENT} epochs or more"
+    f"present: {PRESENT} and {CLEAR_ERRORS:g} standard errors or more above the chance level "
+    f"within classes, where the gap is widest, for one epoch can show it; {FEWEST_PRESENT} epochs "
+    "or more"
 )
 RECORDING_MATTERS = (
     "The paper counts training examples online, while training; judged after the epoch, by fixed "
@@ -224,10 +238,10 @@ ABOVE_CHANCE = Finding(
     sentence="Agreement lies well above its chance level and the lower bound, and the gap is "
     "widest before accuracy levels off.",
     source="v1 fig. 2a",
-    criterion=f"in no epoch {BELOW_ERRORS:g} standard errors below chance, on average {WELL_ABOVE} "
-    f"or more above it; the gap is widest not after the first epoch with {LEVELLED} of the largest "
-    f"accuracy; {FEWEST_EPOCHS} epochs or more. The gap to chance decides, not that to LB, which "
-    "the paper shades: LB is below agreement by definition",
+    criterion=f"in no epoch {BELOW_ERRORS:g} standard errors below chance within classes, on "
+    f"average {WELL_ABOVE} or more above it; the gap is widest not after the first epoch with "
+    f"{LEVELLED} of the largest accuracy; {FEWEST_EPOCHS} epochs or more. The gap to chance "
+    "decides, not that to LB, which the paper shades: LB is below agreement by definition",
     needs=TRAIN_AND_TWO,
     check=each_run("train", _above_chance),
 )
@@ -235,7 +249,10 @@ ABOVE_ACCURACY = Finding(
     key="agreement_above_accuracy",
     sentence="Agreement can exceed the mean accuracy.",
     source="v1 sec. 2",
-    criterion="seen in one epoch or more",
+    criterion="in one epoch or more in which each member's accuracy is "
+    f"{ABOVE_GUESSING} times the share of the most frequent class or more, and agreement is "
+    f"{CLEAR_ERRORS:g} standard errors or more above the chance level within classes. (Networks "
+    "that say one class for everything agree, but on nothing that they have learned.)",
     needs=TRAIN_AND_TWO,
     check=each_run("train", _above_accuracy),
     once=True,
@@ -245,9 +262,9 @@ ORDER_OF_BOUNDS = Finding(
     key="order_of_bounds",
     sentence="LB < ERA < agreement.",
     source="v2 supplement B, fig. 1",
-    criterion="in every epoch in which they are not equal by definition (one member errs at most), "
-    f"and ERA makes {EXPECTED:g} examples or more. The order alone proves nothing: ERA is never "
-    "above the chance level of agreement, nor LB above ERA.",
+    criterion="in every epoch in which they are not equal by definition (one errs at most) and "
+    f"ERA makes {EXPECTED:g} examples or more; {FEWEST_PRESENT} epochs or more. The order alone "
+    "proves nothing: ERA is never above the chance level of agreement, nor LB above ERA.",
     needs=TRAIN_AND_TWO,
     check=each_run("train", _order_of_bounds),
     true_labels=False,

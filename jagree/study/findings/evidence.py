@@ -24,6 +24,7 @@ from jagree.words import TIMES, counted
 
 __all__ = ["About", "CannotTellError", "Run", "open_run", "open_runs"]
 
+LISTED = 8  # run folders that an error names
 # How training examples are judged: after each epoch by fixed weights, or as they are trained on.
 JUDGED = {"epoch_end": "after the epoch", "online": "online"}
 
@@ -41,12 +42,15 @@ class About:
         First epochs trained with a lower rate, under the schedule "step".
     left_out : tuple of int
         Members that the run's study does without.
+    planned : int or None
+        Epochs that the run is to have.
     """
 
     config: Mapping[str, Any] = field(default_factory=dict)
     batch_size: int | None = None
     rate_drops: tuple[int, ...] | None = None
     left_out: tuple[int, ...] = ()
+    planned: int | None = None
 
 
 @dataclass(eq=False)
@@ -141,8 +145,19 @@ class Run:
         return float((changed.any(-1) if true.ndim == 2 else changed).mean())
 
     @property
+    def is_sample(self) -> bool:
+        """Whether its config takes a part of the training data only."""
+        return bool(self.about.config.get("data.train_size"))
+
+    @property
     def random_labels(self) -> float:
-        """Estimated probability that a training label was drawn at random: some hit the truth."""
+        """Probability that a training label was drawn at random; some of these hit the truth.
+
+        As the config says, or estimated from how many labels changed.
+        """
+        asked = self.about.config.get("data.label_noise")
+        if asked and not self.about.config.get("per_member.label_noise"):
+            return float(asked)
         classes = len(self._some.attrs["class_names"])
         return min(1.0, self.label_noise * classes / max(classes - 1, 1))
 
@@ -191,9 +206,10 @@ class Run:
         epochs = self._some["epoch"].values
         parts.append(f"epochs {epochs[0]} to {epochs[-1]}" if len(epochs) else "no epoch yet")
         noise = self.label_noise
-        parts.append(f"{noise:.3f} of the labels changed" if noise else "true labels")
+        told = f"{self.random_labels:.2f} of the labels drawn at random, {noise:.3f} changed"
+        parts.append(told if noise else "true labels")
         if "train" in self.record:
-            sample = " (a sample)" if self.about.config.get("data.train_size") else ""
+            sample = " (a sample)" if self.is_sample else ""
             examples = counted(self.record["train"].sizes["example"], "training example")
             parts += [f"{examples}{sample}", f"judged {JUDGED[self.recording]}"]
         return ", ".join(parts)
@@ -215,6 +231,7 @@ def open_run(path: str | Path, name: str) -> Run:
         If there is no record, it is of a newer schema, or the config leaves all members out.
     """
     path, notes = Path(path), list[str]()
+    _check_folder(path)
     whole = open_record(path / "record.zarr")
     if not whole:
         raise UsageError(f"the record in '{path}' has no split; run the training command again")
@@ -224,16 +241,35 @@ def open_run(path: str | Path, name: str) -> Run:
         raise UsageError(
             f"the config of '{path}' leaves all members out (study.leave_out); leave one in"
         )
-    notes += [*_members(record, about.left_out)]
+    notes += [*_unfinished(about, record), *_members(record, about.left_out)]
     statistics, units = _statistics(path, record, notes)
     return Run(name, path, record, about, statistics, units, notes)
 
 
+def _check_folder(path: Path) -> None:
+    """Name the runs below a folder that is none itself."""
+    if (path / "record.zarr").exists() or not path.is_dir():
+        return
+    below = sorted(found.parent.name for found in path.glob("*/record.zarr"))
+    if below:
+        some = ", ".join(below[:LISTED]) + (", ..." if len(below) > LISTED else "")
+        raise UsageError(
+            f"'{path}' is no run folder, but holds {counted(len(below), 'run folder')}: {some}; "
+            f"name those that you mean, or all of them as {path / '*'}"
+        )
+
+
 def open_runs(paths: Sequence[str | Path]) -> list[Run]:
     """Open run folders; each once, named by its folder, or by its path where that is ambiguous."""
-    different = list(dict.fromkeys(Path(path).absolute() for path in paths))
-    names = Counter(path.name for path in different)
-    return [open_run(path, path.name if names[path.name] == 1 else str(path)) for path in different]
+    given = Counter(Path(path).resolve() for path in paths)
+    names = Counter(path.name for path in given)
+    runs = []
+    for path, times in given.items():
+        run = open_run(path, path.name if names[path.name] == 1 else str(path))
+        if times > 1:
+            run.notes.append(f"given {times} times, and counted once")
+        runs.append(run)
+    return runs
 
 
 def _about(path: Path, notes: list[str]) -> About:
@@ -259,6 +295,7 @@ def _described(about: Mapping[str, Any]) -> About:
         batch_size=int(config["batch_size"]),
         rate_drops=_rate_drops(config),
         left_out=tuple(int(k) for k in config["study"]["leave_out"]),
+        planned=int(config["epochs"]),
     )
 
 
@@ -276,6 +313,14 @@ def _trained(split: xr.Dataset, left_out: Sequence[int]) -> xr.Dataset:
     epochs = np.flatnonzero(split["epoch"].values > 0)
     members = np.flatnonzero(~np.isin(split["member"].values, list(left_out)))
     return split.isel(epoch=epochs, member=members)
+
+
+def _unfinished(about: About, record: Mapping[str, xr.Dataset]) -> Iterator[str]:
+    """Whether epochs are still to come."""
+    epochs = next(iter(record.values()))["epoch"].values
+    last = int(epochs[-1]) if len(epochs) else 0
+    if about.planned is not None and last < about.planned:
+        yield f"not finished: {last} of {counted(about.planned, 'planned epoch')}"
 
 
 def _members(record: Mapping[str, xr.Dataset], left_out: Sequence[int]) -> Iterator[str]:

@@ -7,7 +7,7 @@ Letters: E epochs, K members, N examples, R groups of members.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,8 +17,9 @@ import xarray as xr
 from jagree.record import correct
 from jagree.study import agreement, curves
 from jagree.study.order import LearningOrder, learning_order
-from jagree.study.tables import MEASURES
+from jagree.study.tables import class_codes, measures
 
+ABOVE_GUESSING = 1.2  # times the share of the most frequent class: less is as good as guessed
 GROUP = 5  # members, as in the paper's experiment with five times five
 GROUPED = ("true_positive_agreement", "expected_random_agreement", "lower_bound")
 TYPES = ("illumination", "rotation", "scale")  # columns of which curves per type are drawn
@@ -44,10 +45,13 @@ class Observed:
         Of the K members.
     examples : int
         N.
+    most_frequent : float
+        Share of the most frequent class, which who always guesses it gets right; the largest where
+        members have labels of their own. With several labels per example a set of them is a class.
     epoch : int array [E]
         Epochs completed, from 1 on.
     measures : mapping of str to float array [E]
-        Those of `jagree.study.tables.MEASURES`, by name.
+        Those of `jagree.study.agreement_table`, by name.
     accuracy : float array [E, K]
     both : int array [E, K, K]
         Examples that two members both get right; on the diagonal, that one does.
@@ -68,6 +72,7 @@ class Observed:
     split: str
     networks: tuple[str, ...]
     examples: int
+    most_frequent: float
     epoch: np.ndarray
     measures: Mapping[str, np.ndarray]
     accuracy: np.ndarray
@@ -84,6 +89,11 @@ class Observed:
         if len(self.networks) < 2:
             raise CannotTellError("1 member: agreement takes two")
         return self.measures[name]
+
+    @property
+    def learned(self) -> float:
+        """The accuracy from which on something has been learned."""
+        return ABOVE_GUESSING * self.most_frequent
 
     def members(self, network: str) -> np.ndarray:
         """Positions of the members of a network."""
@@ -112,7 +122,8 @@ def observe(name: str, split: xr.Dataset, columns: pd.DataFrame) -> Observed:
     if split.sizes["example"] == 0:
         raise CannotTellError(f"the split '{name}' has no example")
     networks = tuple(str(n) for n in split["network"].values)
-    tally = _Tally(networks, columns)
+    classes = class_codes(split)
+    tally = _Tally(networks, columns, classes)
 
     def epochs() -> Iterator[tuple[int, np.ndarray]]:
         for position, epoch in enumerate(split["epoch"].values):
@@ -126,6 +137,7 @@ def observe(name: str, split: xr.Dataset, columns: pd.DataFrame) -> Observed:
         split=name,
         networks=networks,
         examples=split.sizes["example"],
+        most_frequent=_most_frequent(classes),
         epoch=split["epoch"].values.astype(np.int64),
         measures=_stacked(tally.measures),
         accuracy=np.diagonal(both, axis1=1, axis2=2) / split.sizes["example"],
@@ -142,8 +154,11 @@ def observe(name: str, split: xr.Dataset, columns: pd.DataFrame) -> Observed:
 class _Tally:
     """Counts of each epoch, in the order in which they are added."""
 
-    def __init__(self, networks: tuple[str, ...], columns: pd.DataFrame) -> None:
-        self.measures: list[dict[str, np.ndarray]] = []
+    def __init__(
+        self, networks: tuple[str, ...], columns: pd.DataFrame, classes: np.ndarray
+    ) -> None:
+        self.measures: list[dict[str, float]] = []
+        self._classes = classes
         self.both: list[np.ndarray] = []
         self.union: list[int] = []
         self.groups: dict[str, list[dict[str, np.ndarray]]] = {}
@@ -160,7 +175,7 @@ class _Tally:
     def add(self, right: np.ndarray) -> None:
         """Count one epoch, bool [K, N]."""
         agreed: np.ndarray = np.all(right, axis=0)
-        self.measures.append({name: function(right) for name, function in MEASURES.items()})
+        self.measures.append(measures(right, self._classes))
         self.both.append(pair_counts(right))
         self.union.append(int(right.any(0).sum()))
         for network, groups in self._groups.items():
@@ -172,6 +187,13 @@ class _Tally:
         )
         for name, kind in self._types.items():
             self.types.setdefault(name, []).append(curves.type_curves(agreed, kind))
+
+
+def _most_frequent(classes: np.ndarray) -> float:
+    """Share of the most frequent class, of int [N] or [K, N]."""
+    members = np.atleast_2d(classes)
+    counts = [np.unique(member, return_counts=True)[1] for member in members]
+    return float(max(count.max() for count in counts) / members.shape[1])
 
 
 def groups_of(networks: tuple[str, ...]) -> dict[str, list[np.ndarray]]:
@@ -204,6 +226,6 @@ def pair_agreement(both: np.ndarray) -> np.ndarray:
     return np.divide(both, either, out=np.full(both.shape, np.nan), where=either > 0)
 
 
-def _stacked(rows: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+def _stacked(rows: Sequence[Mapping[str, np.ndarray | float]]) -> dict[str, np.ndarray]:
     """Epochs of values by name -> values of epochs by name."""
     return {name: np.array([row[name] for row in rows]) for name in (rows[0] if rows else ())}

@@ -7,7 +7,16 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from jagree.study.findings.evidence import Run
-from jagree.study.findings.verdicts import DATA, FAILS, HOLDS, UNTOLD, Finding, Verdict
+from jagree.study.findings.verdicts import (
+    CONFOUNDED,
+    DATA,
+    FAILS,
+    HOLDS,
+    SAMPLE,
+    UNTOLD,
+    Finding,
+    Verdict,
+)
 from jagree.words import SPACE, counted
 
 WIDTH = 100
@@ -52,24 +61,30 @@ def _runs(runs: Sequence[Run]) -> Iterator[str]:
 
 
 def _finding(finding: Finding, verdicts: Sequence[Verdict]) -> Iterator[str]:
-    heading = f"{finding.overall(verdicts).upper()}{_share(verdicts)}: {finding.sentence}"
+    heading = f"{finding.overall(verdicts).upper()}{_share(finding, verdicts)}: {finding.sentence}"
     source = finding.source.replace(" ", SPACE)
     yield from _wrapped(f"{heading} [{source}]", "", "  ")
-    if any(verdict.numbers for verdict in verdicts):
-        yield from _wrapped(f"criterion: {finding.criterion}", INDENT)
-    else:
+    if not any(verdict.numbers for verdict in verdicts):
         yield from _wrapped(f"needs: {finding.needs}", INDENT)
+    yield from _wrapped(f"criterion: {finding.criterion}", INDENT)
     for verdict in verdicts:
         yield from _wrapped(_verdict(verdict), INDENT)
 
 
-def _share(verdicts: Sequence[Verdict]) -> str:
-    """In how many cases, where the verdicts differ."""
-    counts = Counter(verdict.word for verdict in verdicts)
-    if len(counts) < 2:
-        return ""
-    told = ", ".join(f"{word} in {counts[word]}" for word in (HOLDS, FAILS, UNTOLD) if counts[word])
-    return f" ({told})"
+def _share(finding: Finding, verdicts: Sequence[Verdict]) -> str:
+    """For how many runs, where they differ, and what weakens the word."""
+    words = Counter(finding.by_runs(verdicts).values())
+    told = [f"{word} in {words[word]}" for word in (HOLDS, FAILS, UNTOLD) if words[word]]
+    # Runs that were asked several things, and said different things of them, are told by the parts.
+    if len(words) == 1 and len({verdict.word for verdict in verdicts}) > 1:
+        parts = Counter(verdict.word for verdict in verdicts)
+        told = [f"{word} for {parts[word]}" for word in (HOLDS, FAILS, UNTOLD) if parts[word]]
+        told[0] += f" of {counted(len(verdicts), 'part')}"
+    elif len(words) == 1:
+        told = []
+    why = [", ".join(told)] if told else []
+    why += finding.caveats(verdicts)
+    return f" ({'; '.join(why)})" if why else ""
 
 
 def _verdict(verdict: Verdict) -> str:
@@ -100,6 +115,13 @@ def _summary(found: Found) -> Iterator[str]:
     counts = Counter(finding.overall(verdicts) for finding, verdicts in found)
     told = ", ".join(f"{word}: {counts[word]}" for word in (HOLDS, FAILS, UNTOLD))
     yield f"Of {len(found)} findings: {told}."
+    weak = [f.key for f, v in found if set(f.caveats(v)) & {CONFOUNDED, SAMPLE}]
+    if weak:
+        yield from _wrapped(
+            f"Decided by samples of the data, or by runs whose recipes differ, alone: "
+            f"{', '.join(weak)}.",
+            "",
+        )
 
 
 def _wrapped(text: str, indent: str, further: str | None = None) -> list[str]:

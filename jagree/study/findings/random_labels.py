@@ -6,11 +6,9 @@ import functools
 import itertools
 from collections.abc import Sequence
 
-import numpy as np
-
 from jagree.study.findings.dynamics import PRESENT, PRESENT_MEANS, presence
 from jagree.study.findings.evidence import CannotTellError, Run
-from jagree.study.findings.recipes import besides
+from jagree.study.findings.observed import ABOVE_GUESSING
 from jagree.study.findings.rising import RISEN, rises_later
 from jagree.study.findings.verdicts import (
     NO_SUCH,
@@ -20,10 +18,8 @@ from jagree.study.findings.verdicts import (
     Verdict,
     each,
     judged,
-    noting,
 )
 
-ABOVE_GUESSING = 1.2  # times the share of the most frequent label: less is as good as guessed
 RANDOM = 0.7  # share of labels drawn at random, from which on labels are called random
 NOISE = ("data.label_noise", "per_member.label_noise")  # the fields that say how many
 
@@ -39,8 +35,7 @@ def _random_later(runs: Sequence[Run]) -> list[Verdict]:
                 ("true_positive_agreement", "agreement"),
             ):
                 judge = functools.partial(_noisy_later, noisy, clean, measure, what)
-                ask = functools.partial(noting, judge, besides([noisy, clean], NOISE))
-                verdicts.append(judged([noisy.name, clean.name], what, ask))
+                verdicts.append(judged([noisy.name, clean.name], what, judge))
     names = tuple(run.name for run in runs)
     return verdicts or [Verdict(names, "", UNTOLD, why=NO_SUCH)]
 
@@ -49,28 +44,13 @@ def _noisy_later(noisy: Run, clean: Run, measure: str, what: str) -> Judgement:
     late, early = (run.observed("train") for run in (noisy, clean))
     least = PRESENT
     if measure == "accuracy_mean":
-        least = max(_learned(run) for run in (noisy, clean))
+        least = max(run.observed("train").learned for run in (noisy, clean))
     return rises_later(
         what,
         (late.epoch, late.measure(measure)),
         (early.epoch, early.measure(measure)),
         least,
     )
-
-
-def _learned(run: Run) -> float:
-    """The accuracy from which on something has been learned."""
-    return ABOVE_GUESSING * _most_frequent(run)
-
-
-def _most_frequent(run: Run) -> float:
-    """Share of the most frequent training label: what who always guesses it gets right."""
-    train = run.record["train"]
-    label, several = train["label"].values, "class" in train["label"].dims
-    # Members may have been trained on different labels.
-    members = label if "member" in train["label"].dims else label[None]
-    counts = [np.unique(y, axis=0 if several else None, return_counts=True)[1] for y in members]
-    return float(max(count.max() for count in counts) / members.shape[1])
 
 
 def _random_present(run: Run) -> Judgement:
@@ -82,7 +62,7 @@ def _random_present(run: Run) -> Judgement:
         )
     observed = run.observed("train")
     holds, numbers = presence(observed)
-    accuracy, needed = observed.measure("accuracy_mean").max(), max(RISEN, _learned(run))
+    accuracy, needed = observed.measure("accuracy_mean").max(), max(RISEN, observed.learned)
     if accuracy < needed:
         why = f"mean accuracy {accuracy:.3f} at most: it has not risen to {needed:.3f}"
         raise CannotTellError(why, numbers)
@@ -100,6 +80,7 @@ RANDOM_LATER = Finding(
     "true labels, of the same data and networks. Fair with the same recipe otherwise: the paper's "
     "runs also differ in the learning rate, configs/cifar10_random_labels.py:0 does not",
     check=_random_later,
+    compares=NOISE,
     true_labels=False,
 )
 RANDOM_PRESENT = Finding(

@@ -15,6 +15,7 @@ from jagree.words import counted, enumeration
 RATE = "optimizer.learning_rate"
 NETWORK = ("network", "per_member.network")  # the fields that say which
 TOLD = 4  # differing fields that are named
+SAME = "the same recipe otherwise"
 LONGEST = 24  # characters of a value
 
 
@@ -41,7 +42,7 @@ def besides(runs: Sequence[Run], apart: Sequence[str] = ()) -> str:
     fields = sorted({f for found in recipes for f in found}, key=lambda f: (f != RATE, f))
     differing = [f for f in fields if any(r.get(f) != recipes[0].get(f) for r in recipes)]
     if not differing:
-        return "the same recipe otherwise"
+        return SAME
     told = [f"{f} {_values([r.get(f) for r in recipes])}" for f in differing[:TOLD]]
     if len(differing) > TOLD:
         told.append(counted(len(differing) - TOLD, "other field"))

@@ -10,10 +10,28 @@ import pandas as pd
 
 from jagree.study.findings.evidence import CannotTellError, Run
 from jagree.study.findings.observed import Observed
+from jagree.study.findings.recipes import SAME, besides
 
 HOLDS, FAILS, UNTOLD = "holds", "does not hold", "cannot be told"
 NO_SUCH = "no such runs are given"
+CONFOUNDED = "recipes differ"  # of runs that are compared, in more than what is compared
+SAMPLE = "on a sample of the data"
+SAMPLES_BESIDE = "samples do not count beside runs on all data"
 
+COLUMNS = (
+    "finding",
+    "overall",
+    "source",
+    "runs",
+    "about",
+    "verdict",
+    "numbers",
+    "why",
+    "caveats",
+    "sentence",
+    "criterion",
+    "needs",
+)
 DATA = {  # name of the data source -> what the paper calls it
     "cifar10": "CIFAR-10",
     "voc": "Pascal VOC",
@@ -37,6 +55,8 @@ class Verdict:
         One short line; fractions lie in 0..1.
     why : str
         Why it cannot be told; else "".
+    caveats : tuple of str
+        What makes it weaker than it looks: `CONFOUNDED`, `SAMPLE`.
     """
 
     runs: tuple[str, ...]
@@ -44,6 +64,7 @@ class Verdict:
     word: str
     numbers: str = ""
     why: str = ""
+    caveats: tuple[str, ...] = ()
 
 
 Judgement = tuple[bool, str]  # whether it holds, and the numbers
@@ -80,6 +101,9 @@ class Finding:
         Whether runs without a recorded epoch are left out.
     once : bool
         Whether one case that shows it is enough ("agreement can ...").
+    compares : tuple of str or None
+        Fields of the config in which runs that it compares are to differ; None if it compares none.
+        Where their recipes differ in others, the verdict says so.
     """
 
     key: str
@@ -93,9 +117,24 @@ class Finding:
     true_labels: bool = True
     epochs: bool = True
     once: bool = False
+    compares: tuple[str, ...] | None = None
 
     def verdicts(self, runs: Sequence[Run]) -> list[Verdict]:
         """What each run, or several together, say; at least one verdict."""
+        named = {run.name: run for run in runs}
+        return [self._qualified(v, [named[name] for name in v.runs]) for v in self._plain(runs)]
+
+    def _qualified(self, verdict: Verdict, runs: Sequence[Run]) -> Verdict:
+        """The verdict with what is to be known of the runs."""
+        numbers, caveats = verdict.numbers, list[str]()
+        if self.compares is not None and len(runs) > 1 and numbers:
+            note = besides(runs, self.compares)
+            numbers = f"{numbers}; {note}"
+            caveats += [CONFOUNDED] if note != SAME else []
+        caveats += [SAMPLE] if any(run.is_sample for run in runs) else []
+        return replace(verdict, numbers=numbers, caveats=tuple(caveats))
+
+    def _plain(self, runs: Sequence[Run]) -> list[Verdict]:
         asked = [run for run in runs if self.data in ("", run.data_set)]
         if not asked:
             what = f" on {DATA[self.data]}" if self.data else ""
@@ -124,10 +163,43 @@ class Finding:
         return ""
 
     def overall(self, verdicts: Sequence[Verdict]) -> str:
-        """The word for all verdicts together: one counterexample is enough, or one example."""
-        words = {v.word for v in verdicts}
+        """The word for all verdicts together: one counterexample is enough, or one example.
+
+        Runs on samples of the data decide only where no other run does.
+        """
+        whole = [verdict for verdict in verdicts if SAMPLE not in verdict.caveats]
+        decided = self._together(whole)
+        return self._together(verdicts) if decided == UNTOLD else decided
+
+    def _together(self, verdicts: Sequence[Verdict]) -> str:
+        words = self.by_runs(verdicts).values()
         decisive = (HOLDS, FAILS) if self.once else (FAILS, HOLDS)
         return next((word for word in decisive if word in words), UNTOLD)
+
+    def by_runs(self, verdicts: Sequence[Verdict]) -> dict[tuple[str, ...], str]:
+        """Names of runs -> the word for all that they were asked.
+
+        What a sentence says of several things holds where it holds for each of them; where one case
+        is enough, for one.
+        """
+        found: dict[tuple[str, ...], str] = {}
+        order = (HOLDS, FAILS, UNTOLD) if self.once else (FAILS, UNTOLD, HOLDS)
+        for verdict in verdicts:
+            before = found.get(verdict.runs, verdict.word)
+            found[verdict.runs] = min(before, verdict.word, key=order.index)
+        return found
+
+    def caveats(self, verdicts: Sequence[Verdict]) -> list[str]:
+        """What is to be known of the overall word.
+
+        The caveats that all the runs which decide it have; or that samples would have changed it.
+        """
+        words, overall = self.by_runs(verdicts), self.overall(verdicts)
+        if overall == UNTOLD:
+            return []
+        deciding = [set(v.caveats) for v in verdicts if words[v.runs] == overall]
+        found = [c for c in (CONFOUNDED, SAMPLE) if all(c in caveats for caveats in deciding)]
+        return found if overall == self._together(verdicts) else [*found, SAMPLES_BESIDE]
 
 
 def judged(names: Sequence[str], about: str, judge: Callable[[], Judgement]) -> Verdict:
@@ -137,19 +209,6 @@ def judged(names: Sequence[str], about: str, judge: Callable[[], Judgement]) -> 
     except CannotTellError as error:
         return Verdict(tuple(names), about, UNTOLD, error.numbers, str(error))
     return Verdict(tuple(names), about, HOLDS if holds else FAILS, numbers)
-
-
-def noting(judgement: Callable[[], Judgement], note: str) -> Judgement:
-    """The same judgement, with a note at the end of its numbers; "" for none."""
-    try:
-        holds, numbers = judgement()
-    except CannotTellError as error:
-        raise CannotTellError(str(error), _noted(error.numbers, note)) from error
-    return holds, _noted(numbers, note)
-
-
-def _noted(numbers: str, note: str) -> str:
-    return "; ".join((numbers, note)) if numbers and note else numbers
 
 
 def each(judge: Callable[[Run], Judgement], about: str = "") -> Check:
@@ -167,7 +226,7 @@ def each_run(split: str, judge: Callable[[Observed], Judgement]) -> Check:
 
 
 def verdict_table(found: Sequence[tuple[Finding, Sequence[Verdict]]]) -> pd.DataFrame:
-    """One row per verdict: ``finding``, ``source``, ``runs``, ``about``, ``verdict``, ...
+    """One row per verdict, with the criterion and the word for all of them.
 
     Parameters
     ----------
@@ -176,23 +235,27 @@ def verdict_table(found: Sequence[tuple[Finding, Sequence[Verdict]]]) -> pd.Data
     Returns
     -------
     pandas.DataFrame
-        ``finding`` (its key), ``source``, ``runs`` (names joined by a space; empty where no run can
-        speak to it), ``about``, ``verdict`` (the three words), ``numbers``, ``why`` and
-        ``sentence``.
+        ``finding`` (its key), ``overall`` (one of the three words, for all runs), ``source``,
+        ``runs`` (names joined by a space; empty where no run can speak to it), ``about``,
+        ``verdict`` (one of the three words), ``numbers``, ``why``, ``caveats`` (joined by "; "),
+        ``sentence``, ``criterion`` and ``needs``.
     """
     rows = [
         {
             "finding": finding.key,
+            "overall": finding.overall(verdicts),
             "source": finding.source,
             "runs": " ".join(verdict.runs),
             "about": verdict.about,
             "verdict": verdict.word,
             "numbers": verdict.numbers,
             "why": verdict.why,
+            "caveats": "; ".join(verdict.caveats),
             "sentence": finding.sentence,
+            "criterion": finding.criterion,
+            "needs": finding.needs,
         }
         for finding, verdicts in found
         for verdict in verdicts
     ]
-    columns = ["finding", "source", "runs", "about", "verdict", "numbers", "why", "sentence"]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=list(COLUMNS))

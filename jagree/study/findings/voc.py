@@ -10,7 +10,7 @@ import numpy as np
 
 from jagree.study.findings.dynamics import DENSENET
 from jagree.study.findings.evidence import CannotTellError, Run
-from jagree.study.findings.recipes import NETWORK, besides
+from jagree.study.findings.recipes import NETWORK
 from jagree.study.findings.rising import RISEN, rises_later
 from jagree.study.findings.trends import (
     ABSENT_MEANS,
@@ -34,7 +34,6 @@ from jagree.study.findings.verdicts import (
     Verdict,
     each,
     judged,
-    noting,
 )
 
 # Low values are learned first: the curve rises with agreement. `labels` is what the paper plots as
@@ -133,16 +132,12 @@ def _of_resnet(check: Check) -> Check:
 def _with_densenet(runs: Sequence[Run], judge: Callable[[Run, Run], Judgement]) -> list[Verdict]:
     """Each run of ResNet50 against each of DenseNet121 on the same data."""
     verdicts = [
-        judged([one.name, other.name], "train", functools.partial(_noted, judge, one, other))
+        judged([one.name, other.name], "train", functools.partial(judge, one, other))
         for one, other in itertools.product(runs, runs)
         if one.all_of(RESNET) and other.all_of(DENSENET) and one.same_data(other)
     ]
     names = tuple(run.name for run in runs)
     return verdicts or [Verdict(names, "", UNTOLD, why=NO_SUCH)]
-
-
-def _noted(judge: Callable[[Run, Run], Judgement], one: Run, other: Run) -> Judgement:
-    return noting(functools.partial(judge, one, other), besides([one, other], NETWORK))
 
 
 def _slower(resnet: Run, densenet: Run) -> Judgement:
@@ -257,6 +252,7 @@ RESNET_SLOWER = Finding(
     criterion=f"mean training accuracy reaches {RISEN}, or the most that both reach, later",
     needs="runs of ResNet50 and of DenseNet121 on the same images of Pascal VOC",
     check=lambda runs: _with_densenet(runs, _slower),
+    compares=NETWORK,
     data="voc",
 )
 RESNET_DIRECTIONS = Finding(
@@ -282,6 +278,7 @@ RESNET_WEAKER = Finding(
     criterion=f"mean |r| over the statistics is smaller; {SHOWN_MEANS_V2}",
     needs="runs of ResNet50 and of DenseNet121 on the same images of Pascal VOC, with statistics",
     check=lambda runs: _with_densenet(runs, _weaker),
+    compares=NETWORK,
     data="voc",
 )
 RESNET_DCT = Finding(

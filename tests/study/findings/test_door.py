@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jagree.study.findings import FINDINGS, HOLDS, UNTOLD, check, printing
+from jagree.study.findings import FINDINGS, HOLDS, UNTOLD, check, open_runs, printing
 from jagree.study.findings.__main__ import run as door
 from tests.study.findings.cases_of_data import CASES, LITTLE, on
 from tests.study.findings.simulated import EXAMPLES, learning, nested, run
@@ -73,7 +73,7 @@ def test_findings_on_data_of_no_run_are_listed_at_the_end() -> None:
 def test_how_many_say_what_is_said_where_they_differ() -> None:
     runs = [on("cifar10", LITTLE | {"segments": np.ones(EXAMPLES)})]
     text = printing.report(runs, check(runs), PARTS)
-    assert "DOES NOT HOLD (holds in 2, does not hold in 1): CIFAR-10: segments" in text
+    assert "DOES NOT HOLD (holds for 2 of 3 parts, does not hold for 1): CIFAR-10: segments" in text
 
 
 def test_the_table_of_verdicts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -81,8 +81,13 @@ def test_the_table_of_verdicts(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert door([str(folder), "--csv", str(tmp_path / "verdicts.csv")]) == 0
     table = pd.read_csv(tmp_path / "verdicts.csv", keep_default_na=False)
     assert list(table.columns) == [
-        "finding", "source", "runs", "about", "verdict", "numbers", "why", "sentence",
+        "finding", "overall", "source", "runs", "about", "verdict", "numbers", "why", "caveats",
+        "sentence", "criterion", "needs",
     ]  # fmt: skip
+    for finding in FINDINGS:
+        (overall,) = table[table["finding"] == finding.key]["overall"].unique()
+        verdicts = finding.verdicts(open_runs([folder]))
+        assert overall == finding.overall(verdicts)
     assert set(table["finding"]) == {finding.key for finding in FINDINGS}
     told = table[table["verdict"] != UNTOLD]
     assert (told["why"] == "").all()

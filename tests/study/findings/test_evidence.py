@@ -73,7 +73,7 @@ def test_run_json_tells_the_rest(tmp_path: Path, epochs: int) -> None:
     assert found.about.config["schedule.step_factor"] == 0.2
     assert found.about.rate_drops == (21, 41)
     assert ", batch 32, " in found.summary()
-    assert found.notes == [NO_STATISTICS]
+    assert found.notes == [f"not finished: 2 of {epochs} planned epochs", NO_STATISTICS]
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def test_the_widest_gap_stands_beside_all_that_it_may_be_compared_with() -> None
     assert holds
     assert numbers == (
         f"widest gap {0.5 - chance:.3f} ± {error:.3f}: agreement 0.500, its chance level "
-        f"{chance:.3f}, ERA 0.020, LB 0.000 (epoch 1)"
+        f"{chance:.3f}, within classes {chance:.3f}, ERA 0.020, LB 0.000 (epoch 1)"
     )
 
 

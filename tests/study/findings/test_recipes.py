@@ -7,9 +7,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jagree.study.findings import UNTOLD, Run, comparisons, complexity, random_labels, recipes, voc
+from jagree.study.findings import (
+    UNTOLD,
+    Run,
+    comparisons,
+    complexity,
+    observed,
+    random_labels,
+    recipes,
+    voc,
+)
 from jagree.study.findings.evidence import CannotTellError
 from jagree.study.findings.rising import first_reaching, rises_later
+from jagree.study.tables import class_codes
 from tests.study.findings.simulated import (
     EXAMPLES,
     curve,
@@ -103,9 +113,10 @@ def test_agreement_that_is_hardly_there_has_not_risen() -> None:
 
 def test_the_most_frequent_label_is_what_one_may_guess() -> None:
     label = np.array([0, 1, 1, 1, 2])
-    assert random_labels._most_frequent(run(learning(examples=5), label=label)) == 0.6
+    assert run(learning(examples=5), label=label).observed("train").most_frequent == 0.6
     two = np.stack([label, np.full(5, 3)])
-    assert random_labels._most_frequent(run(learning(examples=5), label=two, true_label=label)) == 1
+    own = run(learning(examples=5), label=two, true_label=label)
+    assert own.observed("train").most_frequent == 1
 
 
 def test_several_labels_of_each_member_are_counted_member_by_member() -> None:
@@ -114,19 +125,14 @@ def test_several_labels_of_each_member_are_counted_member_by_member() -> None:
     one = run(learning(examples=5))
     true = label[0]
     train = one.record["train"].drop_vars(("label", "true_label"))
-    one.record = {
-        "train": train.assign_coords(
-            label=(("member", "example", "class"), label),
-            true_label=(("example", "class"), true),
-        )
-    }
-    assert random_labels._most_frequent(one) == 0.8
-    one.record = {
-        "train": train.assign_coords(
-            label=(("example", "class"), true), true_label=(("example", "class"), true)
-        )
-    }
-    assert random_labels._most_frequent(one) == 0.4
+    own = train.assign_coords(
+        label=(("member", "example", "class"), label), true_label=(("example", "class"), true)
+    )
+    assert observed._most_frequent(class_codes(own)) == 0.8
+    shared = train.assign_coords(
+        label=(("example", "class"), true), true_label=(("example", "class"), true)
+    )
+    assert observed._most_frequent(class_codes(shared)) == 0.4
 
 
 # --- recipes ----------------------------------------------------------------------------------

@@ -129,7 +129,7 @@ def test_a_counterexample_is_enough_and_where_one_case_is_enough_that_is(
 ) -> None:
     fields: dict[str, Any] = dict.fromkeys(("key", "sentence", "source", "criterion", "needs"), "")
     finding = Finding(**fields, check=lambda runs: [], once=once)
-    assert finding.overall([Verdict((), "", word) for word in words]) == overall
+    assert finding.overall([Verdict((word,), "", word) for word in words]) == overall
 
 
 def test_what_the_paper_says_of_one_network_another_gives_numbers_on() -> None:
