@@ -2,7 +2,15 @@
 
 from jagree.record.assembly import EpochAssembly
 from jagree.record.correctness import RULES
-from jagree.record.reader import correct, open_record
+from jagree.record.reader import correct, open_record, predictions
 from jagree.record.recorder import Recorder, is_debris
 
-__all__ = ["RULES", "EpochAssembly", "Recorder", "correct", "is_debris", "open_record"]
+__all__ = [
+    "RULES",
+    "EpochAssembly",
+    "Recorder",
+    "correct",
+    "is_debris",
+    "open_record",
+    "predictions",
+]

@@ -82,6 +82,35 @@ def _open_split(path: str | Path, group: zarr.Group, epochs: int) -> xr.Dataset:
         return xr.merge(parts, combine_attrs="override", join="exact")
 
 
+def predictions(split: xr.Dataset, position: int) -> np.ndarray:
+    """What each member predicts, in the epoch at `position` along ``epoch``.
+
+    Parameters
+    ----------
+    split : xarray.Dataset
+        One split of `open_record`.
+    position : int
+        0 for the first recorded epoch, -1 for the last.
+
+    Returns
+    -------
+    int array [K, N], or [K, N, C] for several labels
+
+    Raises
+    ------
+    UsageError
+        If the files cannot be read, or do not fit their checksums.
+    """
+    try:
+        return split["prediction"].isel(epoch=position).values
+    except (OSError, RuntimeError, ValueError) as error:
+        raise UsageError(
+            f"the predictions of epoch {int(split['epoch'].values[position])} cannot be read "
+            f"({error}): the files of record '{split.encoding.get('source', '')}' are damaged; "
+            "copy them anew from where they are whole"
+        ) from error
+
+
 def correct(split: xr.Dataset, position: int) -> np.ndarray:
     """Which examples each member gets right, in the epoch at `position` along ``epoch``.
 
@@ -98,5 +127,4 @@ def correct(split: xr.Dataset, position: int) -> np.ndarray:
         By the split's own rule (attribute ``correctness``) and against the labels trained on.
     """
     rule = RULES[split.attrs["correctness"]]
-    prediction = split["prediction"].isel(epoch=position)
-    return rule(prediction.values, split["label"].values)
+    return rule(predictions(split, position), split["label"].values)

@@ -11,9 +11,15 @@ from jagree.words import TIMES, adjective, counted, enumeration, percent, points
 
 
 def title(about: Mapping[str, Any], agreement: pd.DataFrame) -> str:
-    """The page's title: the run's name and the number of networks, as far as known."""
+    """The page's title: the run's name and the number of networks, as far as known.
+
+    Networks of several kinds are named, for the run's name may be that of one.
+    """
     networks = _member_count(about, agreement)
     what = f"agreement of {counted(networks, 'network')}" if networks else "agreement"
+    kinds = list(dict.fromkeys(member["network"] for member in about.get("members", ())))
+    if len(kinds) > 1:
+        what += f" ({enumeration(kinds)})"
     return f"{about['name']}: {what}" if about.get("name") else what.capitalize()
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from jagree.errors import UsageError
-from jagree.record import correct
+from jagree.record import correct, predictions
 from jagree.study import agreement
 from jagree.study.order import learning_order
 
@@ -151,7 +151,8 @@ def member_table(
     ]
     kinds = {"split": "str", "epoch": "int64", "member": "int64", "network": "str"}
     kinds |= {"accuracy": "float64", "loss": "float64"}
-    return pd.concat(parts or [pd.DataFrame(columns=list(kinds))]).astype(kinds)
+    table = pd.concat(parts or [pd.DataFrame(columns=list(kinds))], ignore_index=True)
+    return table.astype(kinds)
 
 
 def example_table(split: xr.Dataset, *, leave_out: Sequence[int] = ()) -> pd.DataFrame:
@@ -198,7 +199,7 @@ def example_table(split: xr.Dataset, *, leave_out: Sequence[int] = ()) -> pd.Dat
     names = split.attrs["class_names"]
     # Members that were trained on different labels have only the original one in common.
     label = split["true_label" if "member" in split["label"].dims else "label"].values
-    common, members = most_common_prediction(split["prediction"].isel(epoch=-1).values)
+    common, members = most_common_prediction(predictions(split, -1))
     true = split["true_label"].values
     return pd.DataFrame(
         {
@@ -325,7 +326,7 @@ def _first_not_finite(split: xr.Dataset) -> np.ndarray:
     """Epoch of each member's first loss or prediction that is not finite, else inf: float [K]."""
     first = np.full(split.sizes["member"], np.inf)
     for position, epoch in enumerate(split["epoch"].values):
-        prediction = split["prediction"].isel(epoch=position).values
+        prediction = predictions(split, position)
         bad = (prediction < 0).reshape(len(first), -1).any(-1)
         if "loss" in split:
             # Before any training (epoch 0) there is no loss yet, and that is no divergence.

@@ -111,6 +111,9 @@ def test_counts_of_examples() -> None:
 
 
 def test_titles() -> None:
-    assert summary.title(about(), agreement()) == "quickstart: agreement of 3 networks"
+    title = summary.title(about(), agreement())
+    assert title == "quickstart: agreement of 3 networks (lenet5 and vgg16)"
+    alike = about() | {"members": about()["members"][::2]}
+    assert summary.title(alike, agreement()) == "quickstart: agreement of 2 networks"
     assert summary.title({}, agreement()) == "Agreement of 3 networks"
     assert summary.title({}, agreement().iloc[:0]) == "Agreement"

@@ -99,7 +99,7 @@ def _above_chance(observed: Observed) -> Judgement:
 
 def _above_accuracy(observed: Observed) -> Judgement:
     more = observed.measure("true_positive_agreement") - observed.measure("accuracy_mean")
-    clear = chance_gap(observed) >= CLEAR_ERRORS * chance_error(observed)
+    clear = chance_gap(observed) >= np.fmax(PRESENT, CLEAR_ERRORS * chance_error(observed))
     learned = (observed.accuracy >= observed.learned).all(1)
     if not learned.any():
         raise CannotTellError(
@@ -251,8 +251,9 @@ ABOVE_ACCURACY = Finding(
     source="v1 sec. 2",
     criterion="in one epoch or more in which each member's accuracy is "
     f"{ABOVE_GUESSING} times the share of the most frequent class or more, and agreement is "
-    f"{CLEAR_ERRORS:g} standard errors or more above the chance level within classes. (Networks "
-    "that say one class for everything agree, but on nothing that they have learned.)",
+    f"{PRESENT} and {CLEAR_ERRORS:g} standard errors or more above the chance level within "
+    "classes. (Networks that say one class for everything agree, but on nothing that they have "
+    "learned.)",
     needs=TRAIN_AND_TWO,
     check=each_run("train", _above_accuracy),
     once=True,

@@ -14,7 +14,7 @@ from jagree.statistics.table import write_tables
 from jagree.study.findings import check, open_runs
 from jagree.study.findings.evidence import open_run
 from jagree.words import TIMES
-from tests.study.findings.simulated import learning, run
+from tests.study.findings.simulated import EXAMPLES, learning, run
 from tests.study.records import write
 
 LABELS = {"train": np.array([0, 1, 2, 0, 1]), "test": np.array([0, 1, 2])}
@@ -226,3 +226,33 @@ def test_a_field_that_is_newer_than_the_run_has_its_default(tmp_path: Path) -> N
     config = open_run(tmp_path, "a").about.config
     assert config["precision"] == default.get_config().precision
     assert config["data.train_size"] == default.get_config().data.train_size
+
+
+def test_a_folder_of_runs_names_them(tmp_path: Path) -> None:
+    for name in ("b", "a"):
+        record(tmp_path / name)
+    with pytest.raises(UsageError, match=r"is no run folder, but holds 2 run folders: a, b; name"):
+        open_runs([tmp_path])
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError, match=r"no record at '.*empty/record.zarr'"):
+        open_runs([tmp_path / "empty"])
+
+
+def test_a_run_that_is_given_twice_counts_once_and_says_so(tmp_path: Path) -> None:
+    record(tmp_path / "a")
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+    (one,) = open_runs([tmp_path / "a", tmp_path / "a/../a", tmp_path / "link"])
+    assert one.name == "a"
+    assert "given 3 times, and counted once" in one.notes
+
+
+def test_how_many_labels_are_random_the_config_knows_best() -> None:
+    true = np.zeros(EXAMPLES, int)
+    label = np.where(np.arange(EXAMPLES) < 0.54 * EXAMPLES, 1, true)  # of 5 classes
+    noisy = {"label": label, "true_label": true}
+    assert run(learning(), **noisy).random_labels == pytest.approx(0.54 * 5 / 4)
+    assert run(learning(), config={"data.label_noise": 0.7}, **noisy).random_labels == 0.7
+    each = {"data.label_noise": 0.7, "per_member.label_noise": [0.0, 1.0]}
+    assert run(learning(), config=each, **noisy).random_labels == pytest.approx(0.54 * 5 / 4)
+    asked = run(learning(), config={"data.label_noise": 0.7}, **noisy)
+    assert ", 0.70 of the labels drawn at random, 0.540 changed, " in asked.summary()

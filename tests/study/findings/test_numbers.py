@@ -170,3 +170,39 @@ def test_pabak_that_is_constant_looks_like_nothing() -> None:
         UNTOLD,
         "r is not defined: one of the curves is constant",
     )
+
+
+def collapsed(accuracy: float) -> np.ndarray:
+    """Two members that say one class for everything, and are right about it: [E, K, N]."""
+    n = 1000
+    right = np.zeros((5, 2, n), bool)
+    right[:, :, : int(accuracy * n)] = True
+    return right
+
+
+def test_saying_one_class_for_everything_is_no_agreement() -> None:
+    """They agree on all that anyone gets right, and chance knows nothing of that."""
+    label = np.repeat(np.arange(5), 200)
+    observed = run(collapsed(0.2), label=label).observed("train")
+    assert observed.measure("true_positive_agreement")[0] == 1
+    assert observed.measure("chance_agreement")[0] == pytest.approx(1 / 9)
+    holds, numbers = dynamics.presence(observed)
+    assert not holds
+    assert numbers.startswith("widest gap 0.000 ± 0.000: agreement 1.000, its chance level 0.111")
+    with pytest.raises(CannotTellError, match=r"learned something: accuracy 0.240"):
+        dynamics._above_accuracy(observed)
+
+
+def test_agreement_exceeds_accuracy_where_more_than_classes_is_learned() -> None:
+    label = np.arange(1000) % 5
+    observed = run(collapsed(0.25), label=label).observed("train")
+    holds, numbers = dynamics._above_accuracy(observed)
+    assert holds
+    assert numbers.startswith(
+        "agreement minus mean accuracy is +0.750 at most (epoch 1), seen in 5 of 5 epochs in which "
+        "all have learned something; agreement 1.000"
+    )
+    # Two whole classes: enough is learned, but nothing of single examples.
+    classes = run(collapsed(0.4), label=np.repeat(np.arange(5), 200)).observed("train")
+    with pytest.raises(CannotTellError, match="not seen here"):
+        dynamics._above_accuracy(classes)

@@ -1,6 +1,7 @@
 """Each finding on runs of which the answer is known."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,7 +19,9 @@ from jagree.study.findings import (
     check,
     verdict_table,
 )
+from jagree.study.findings.verdicts import CONFOUNDED, SAMPLE, SAMPLES_BESIDE
 from tests.study.findings.cases_of_data import CASES, FALLING, on
+from tests.study.findings.simulated import learning, run
 
 # In the order of the paper's findings.
 KEYS = [
@@ -127,9 +130,68 @@ def test_all_findings_on_all_runs_are_in_the_table() -> None:
 def test_a_counterexample_is_enough_and_where_one_case_is_enough_that_is(
     words: list[str], once: bool, overall: str
 ) -> None:
-    fields: dict[str, Any] = dict.fromkeys(("key", "sentence", "source", "criterion", "needs"), "")
-    finding = Finding(**fields, check=lambda runs: [], once=once)
-    assert finding.overall([Verdict((word,), "", word) for word in words]) == overall
+    assert finding(once=once).overall([Verdict((word,), "", word) for word in words]) == overall
+
+
+def finding(**fields: Any) -> Finding:
+    texts = dict.fromkeys(("key", "sentence", "source", "criterion", "needs"), "")
+    return Finding(**texts, **{"check": lambda runs: []} | fields)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("words", "together"),
+    [
+        ([HOLDS, HOLDS], HOLDS),
+        ([HOLDS, UNTOLD], UNTOLD),
+        ([UNTOLD, FAILS, HOLDS], FAILS),
+    ],
+)
+def test_what_is_said_of_several_things_holds_where_it_holds_of_each(
+    words: list[str], together: str
+) -> None:
+    verdicts = [Verdict(("a",), str(i), word) for i, word in enumerate(words)]
+    assert finding().by_runs(verdicts) == {("a",): together}
+    assert finding().overall(verdicts) == together
+    assert finding().overall([*verdicts, Verdict(("b",), "", HOLDS)]) == (
+        FAILS if together == FAILS else HOLDS
+    )
+    once = finding(once=True)
+    assert once.overall(verdicts) == HOLDS
+
+
+def test_samples_decide_where_nothing_else_does() -> None:
+    whole, part = Verdict(("a",), "", HOLDS), Verdict(("b",), "", FAILS, caveats=(SAMPLE,))
+    assert finding().overall([whole, part]) == HOLDS
+    assert finding().caveats([whole, part]) == [SAMPLES_BESIDE]
+    untold = Verdict(("a",), "", UNTOLD)
+    assert finding().overall([untold, part]) == FAILS
+    assert finding().caveats([untold, part]) == [SAMPLE]
+    assert finding().overall([untold, replace(part, word=UNTOLD)]) == UNTOLD
+    assert finding().caveats([untold, replace(part, word=UNTOLD)]) == []
+    assert finding().caveats([whole, replace(part, word=HOLDS)]) == []
+
+
+def test_runs_whose_recipes_differ_are_marked() -> None:
+    def check(runs: Sequence[Run]) -> list[Verdict]:
+        return [Verdict(tuple(run.name for run in runs), "", HOLDS, "numbers")]
+
+    def runs(sample: int = 0, **other: Any) -> list[Run]:
+        base = {"network": "a", "data.train_size": 0}
+        return [
+            run(learning(epochs=1), name="a", config=base),
+            run(learning(epochs=1), name="b", config=base | other | {"data.train_size": sample}),
+        ]
+
+    compared = finding(check=check, compares=("network", "data.train_size"))
+    (same,) = compared.verdicts(runs(network="b"))
+    assert (same.caveats, same.numbers) == ((), "numbers; the same recipe otherwise")
+    (differ,) = compared.verdicts(runs(epochs=3))
+    assert differ.caveats == (CONFOUNDED,)
+    assert differ.numbers == "numbers; recipes differ in epochs missing / 3"
+    (sample,) = compared.verdicts(runs(sample=5))
+    assert sample.caveats == (SAMPLE,)
+    (plain,) = finding(check=check).verdicts(runs(epochs=3))
+    assert (plain.caveats, plain.numbers) == ((), "numbers")
 
 
 def test_what_the_paper_says_of_one_network_another_gives_numbers_on() -> None:
