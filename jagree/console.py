@@ -171,10 +171,10 @@ class Console:
 
 def _numbers(correct: np.ndarray) -> str:
     """Accuracy with its deviation, agreement and chance, in percent, for the table of epochs."""
-    from jagree.study import agreement
+    from jagree.study import agreement, chance_agreement
 
     accuracy = f"{100 * agreement.accuracy_mean(correct):.1f}"
     deviation = f"{100 * agreement.accuracy_std(correct):.1f}"
     agreed = 100 * agreement.true_positive_agreement(correct)
-    chance = 100 * agreement.chance_agreement(correct)
+    chance = 100 * chance_agreement(correct)
     return f"{accuracy + ' ± ' + deviation:>12}{agreed:>11.1f}{chance:>7.1f}"

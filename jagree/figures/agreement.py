@@ -66,11 +66,12 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame) -> None:
     agreement, chance = percent["true_positive_agreement"], percent["chance_agreement"]
     _fill(axes, epoch, percent["lower_bound"], agreement, BOUND, "area")
     _fill(axes, epoch, mean - std, mean + std, ACCURACY, "deviation")
-    within = percent["chance_within_classes"]
-    _line(axes, epoch, within, "within", color=WITHIN, linestyle=":", marker="x")
     _line(axes, epoch, chance, "chance", color=CHANCE, linestyle="--", marker="D")
     _line(axes, epoch, mean, "accuracy", color=ACCURACY, linestyle="-", marker="o")
     _line(axes, epoch, agreement, "agreement", color=AGREEMENT, linestyle="-", marker="s")
+    # Last, to be seen where agreement is no more than that.
+    within = percent["chance_within_classes"]
+    _line(axes, epoch, within, "within", color=WITHIN, linestyle=":", marker="x")
 
 
 def _line(

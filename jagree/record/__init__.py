@@ -2,7 +2,7 @@
 
 from jagree.record.assembly import EpochAssembly
 from jagree.record.correctness import RULES
-from jagree.record.reader import correct, open_record, predictions
+from jagree.record.reader import correct, losses, open_record, predictions
 from jagree.record.recorder import Recorder, is_debris
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "Recorder",
     "correct",
     "is_debris",
+    "losses",
     "open_record",
     "predictions",
 ]

@@ -99,16 +99,41 @@ def predictions(split: xr.Dataset, position: int) -> np.ndarray:
     Raises
     ------
     UsageError
+        If the files cannot be read, do not fit their checksums, or are missing.
+    """
+    found = _read(split, "prediction", position)
+    # A missing file reads as -1 throughout, which networks with a finite loss do not predict.
+    absent = found.size > 0 and bool((found == -1).all()) and "loss" in split
+    if absent and np.isfinite(losses(split, position)).all():
+        raise _damaged(split, "prediction", position, "missing")
+    return found
+
+
+def losses(split: xr.Dataset, position: int) -> np.ndarray:
+    """The training loss of each member in the epoch at `position`: float [K], nan for epoch 0.
+
+    Raises
+    ------
+    UsageError
         If the files cannot be read, or do not fit their checksums.
     """
+    return _read(split, "loss", position)
+
+
+def _read(split: xr.Dataset, name: str, position: int) -> np.ndarray:
+    variable = split[name]
     try:
-        return split["prediction"].isel(epoch=position).values
+        return (variable.isel(epoch=position) if "epoch" in variable.dims else variable).values
     except (OSError, RuntimeError, ValueError) as error:
-        raise UsageError(
-            f"the predictions of epoch {int(split['epoch'].values[position])} cannot be read "
-            f"({error}): the files of record '{split.encoding.get('source', '')}' are damaged; "
-            "copy them anew from where they are whole"
-        ) from error
+        raise _damaged(split, name, position, str(error)) from error
+
+
+def _damaged(split: xr.Dataset, name: str, position: int, why: str) -> UsageError:
+    return UsageError(
+        f"'{name}' of epoch {int(split['epoch'].values[position])} cannot be read ({why}): the "
+        f"files of record '{split.encoding.get('source', '')}' are damaged or not all there; copy "
+        "them anew from where they are whole"
+    )
 
 
 def correct(split: xr.Dataset, position: int) -> np.ndarray:
@@ -127,4 +152,4 @@ def correct(split: xr.Dataset, position: int) -> np.ndarray:
         By the split's own rule (attribute ``correctness``) and against the labels trained on.
     """
     rule = RULES[split.attrs["correctness"]]
-    return rule(predictions(split, position), split["label"].values)
+    return rule(predictions(split, position), _read(split, "label", position))

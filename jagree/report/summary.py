@@ -7,7 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from jagree.study.chance import standard_error
 from jagree.words import TIMES, adjective, counted, enumeration, percent, points
+
+CLEARLY = 2.0  # standard errors
 
 
 def title(about: Mapping[str, Any], agreement: pd.DataFrame) -> str:
@@ -127,10 +130,9 @@ def _result(split: str, rows: pd.DataFrame) -> str:
         f"{accuracy} Of the examples that at least one network got right, {everyone} got "
         f"{percent(last['true_positive_agreement'])} right: this is their agreement. Networks with "
         "the same accuracies that err independently of each other would come to "
-        f"{percent(last['chance_agreement'])}; if they err independently within each class only, "
-        f"but prefer the classes that they do, to {percent(last['chance_within_classes'])}. "
-        f"Agreement lies {_above_chance(last)}, whose standard error over examples is "
-        f"{points(_error(last))}. {_widest(rows)}"
+        f"{percent(last['chance_agreement'])}; networks that also have the same accuracies in each "
+        f"class, to {percent(last['chance_within_classes'])}. Agreement lies {_above_chance(last)} "
+        f"(standard error over examples: {points(float(_error(last)))}). {_widest(rows)}"
     )
 
 
@@ -139,24 +141,22 @@ def _gap(row: Any) -> Any:
     return row["true_positive_agreement"] - row["chance_within_classes"]
 
 
-def _error(row: pd.Series) -> float:
-    """Standard error of agreement at the chance level, each example of the union counting once."""
-    chance = row["chance_within_classes"]
-    return float(np.sqrt(chance * (1 - chance) / (row["right_by_any"] * row["examples"])))
+def _error(row: Any) -> Any:
+    return standard_error(row["chance_within_classes"], row["right_by_any"] * row["examples"])
 
 
 def _above_chance(row: pd.Series) -> str:
     if round(_gap(row), 3) == 0:
-        return "at the latter"
-    return f"{points(_gap(row))} {'above' if _gap(row) > 0 else 'below'} the latter"
+        return "at this second level"
+    return f"{points(_gap(row))} {'above' if _gap(row) > 0 else 'below'} this second level"
 
 
 def _widest(rows: pd.DataFrame) -> str:
     row = rows.iloc[int(np.nanargmax(_gap(rows)))]
-    if _gap(row) <= 0:
-        return "It was above this level after no epoch."
+    if _gap(row) <= CLEARLY * _error(row):
+        return "It was clearly above that level after no epoch."
     return (
-        f"It was furthest above this level after epoch {row['epoch']}, at a mean accuracy of "
+        f"It was furthest above that level after epoch {row['epoch']}, at a mean accuracy of "
         f"{percent(row['accuracy_mean'])}: agreement {percent(row['true_positive_agreement'])}, "
         f"chance level within classes {percent(row['chance_within_classes'])}."
     )

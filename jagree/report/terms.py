@@ -81,7 +81,7 @@ MEASURES = (
         "The agreement of networks that have the same accuracy in each class but err independently "
         "of each other within a class. What lies above it, neither the accuracies nor a shared "
         "preference for some classes explain: the networks find the same single examples easy. "
-        "With few examples per class it is on the high side.",
+        "With few examples per class it is drawn towards agreement.",
         "Σ_n Π_k p_kn / Σ_n (1 - Π_k (1 - p_kn)), p_kn: accuracy of k in the class of n",
     ),
     Term(

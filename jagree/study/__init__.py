@@ -7,14 +7,13 @@ with image statistics (`statistics`).
 from jagree.study.agreement import (
     accuracy_mean,
     accuracy_std,
-    chance_agreement,
-    chance_within_classes,
     expected_random_agreement,
     largest_agreement,
     lower_bound,
     pabak,
     true_positive_agreement,
 )
+from jagree.study.chance import chance_agreement, chance_within_classes
 from jagree.study.order import LearningOrder, learning_order
 from jagree.study.statistics import check_same_data, statistics_table, with_statistics
 from jagree.study.tables import agreement_table, diverged, example_table, member_table

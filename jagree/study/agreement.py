@@ -1,15 +1,14 @@
-"""How far K networks get the same examples right, and what to compare that with.
+"""How far K networks get the same examples right, and the bounds of that; chance is in `chance`.
 
-All functions take ``correct``, bool [..., K, N]: which of N examples each of K members gets right;
-`chance_within_classes` takes the classes, too. Leading axes, such as epochs, are kept; everything
-is a fraction, 0 to 1, but `pabak`. Letters: c[k, n] is ``correct``, a_k = mean over n of c[k, n]
-the accuracy of member k. For any ``correct``
+All functions take ``correct``, bool [..., K, N]: which of N examples each of K members gets right.
+Leading axes, such as epochs, are kept; everything is a fraction, 0 to 1, but `pabak`. Letters:
+c[k, n] is ``correct``, a_k = mean over n of c[k, n] the accuracy of member k. For any ``correct``
 
     lower_bound <= expected_random_agreement <= chance_agreement <= largest_agreement,
     lower_bound <= chance_within_classes <= largest_agreement,
     lower_bound <= true_positive_agreement <= largest_agreement
 
-(where defined); agreement may lie on either side of its chance levels.
+(where defined, and up to rounding); agreement may lie on either side of its chance levels.
 
 Members and examples are counted in int64 and divided once, so values are correctly rounded wherever
 they are a ratio of counts. Without any example (N = 0) nothing is defined and all values are nan.
@@ -43,9 +42,9 @@ def true_positive_agreement(correct: np.ndarray) -> np.ndarray:
     >>> float(true_positive_agreement(correct))  # 2 of 3
     0.6666666666666666
     """
-    correct = _checked(correct)
+    correct = checked(correct)
     all_right, any_right = np.all(correct, axis=-2), np.any(correct, axis=-2)
-    return _ratio(_total(all_right), _total(any_right))
+    return ratio(_total(all_right), _total(any_right))
 
 
 def right_by_any(correct: np.ndarray) -> np.ndarray:
@@ -71,8 +70,8 @@ def right_by_any(correct: np.ndarray) -> np.ndarray:
     >>> float(right_by_any(np.array([[1, 1, 0, 0], [1, 0, 1, 0]], bool)))
     0.75
     """
-    correct = _checked(correct)
-    return _ratio(_total(np.any(correct, axis=-2)), correct.shape[-1])
+    correct = checked(correct)
+    return ratio(_total(np.any(correct, axis=-2)), correct.shape[-1])
 
 
 def lower_bound(correct: np.ndarray) -> np.ndarray:
@@ -103,10 +102,10 @@ def lower_bound(correct: np.ndarray) -> np.ndarray:
     >>> float(lower_bound(correct))  # two errors on four examples
     0.5
     """
-    correct = _checked(correct)
+    correct = checked(correct)
     errors = _total(~correct).sum(-1)
     n = correct.shape[-1]
-    return _ratio(np.maximum(n - errors, 0), n)
+    return ratio(np.maximum(n - errors, 0), n)
 
 
 def expected_random_agreement(correct: np.ndarray) -> np.ndarray:
@@ -138,87 +137,6 @@ def expected_random_agreement(correct: np.ndarray) -> np.ndarray:
     return accuracies(correct).prod(-1)
 
 
-def chance_agreement(correct: np.ndarray) -> np.ndarray:
-    """Agreement of independent members with the same accuracies: its chance level.
-
-    chance = prod_k a_k / (1 - prod_k (1 - a_k)), the expected intersection over the expected union.
-
-    Parameters
-    ----------
-    correct : bool array [..., K, N]
-
-    Returns
-    -------
-    float array [...]
-        0 to 1. nan where no member gets any example right. 1 for K = 1 otherwise.
-
-    Notes
-    -----
-    Derived here: `expected_random_agreement` normalised as agreement is. The ratio of expectations
-    stands for the expectation of the ratio, from which it differs by the order of 1 / N.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> correct = np.array([[1, 1, 0, 0], [1, 1, 1, 0]], bool)
-    >>> float(chance_agreement(correct))  # 3/8 of the examples, over 7/8
-    0.42857142857142855
-    """
-    accuracy = accuracies(correct)
-    union = np.zeros(accuracy.shape[:-1])
-    # Member by member, as 1 - prod (1 - a) would cancel where all accuracies are small.
-    for a in np.moveaxis(accuracy, -1, 0):
-        union = union + a * (1 - union)
-    return _ratio(accuracy.prod(-1), union)
-
-
-def chance_within_classes(correct: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """Agreement of members that are independent within each class: the finer chance level.
-
-    chance = sum_n prod_k p[k, n] / sum_n (1 - prod_k (1 - p[k, n])), where p[k, n] is the accuracy
-    of member k over the examples of the class of n.
-
-    Members that prefer the same classes agree more than `chance_agreement` tells, without finding
-    the same examples easy: two that always say "cat" agree on every cat. This level has that in it;
-    what agreement has above it is a matter of single examples.
-
-    Parameters
-    ----------
-    correct : bool array [..., K, N]
-    classes : int array [N] or [K, N]
-        Any numbers; the latter where members have labels of their own.
-
-    Returns
-    -------
-    float array [...]
-        0 to 1. nan where no member gets any example right. 1 for K = 1 otherwise. With one class it
-        is `chance_agreement`.
-
-    Notes
-    -----
-    Derived here. With one class label for all members it is what agreement comes to, on average, if
-    each member's hits are shuffled within each class (of numerator and denominator; see
-    `chance_agreement`). Nothing can be shuffled in a class of one example, so such a class adds
-    nothing to the difference from agreement; in small classes the difference is on the low side.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> correct = np.array([[1, 1, 0, 0], [1, 1, 0, 0]], bool)  # both say "cat" to everything
-    >>> float(chance_agreement(correct)), float(chance_within_classes(correct, [0, 0, 1, 1]))
-    (0.3333333333333333, 1.0)
-    """
-    correct = _checked(correct)
-    classes = np.broadcast_to(classes, correct.shape[-2:])
-    both = np.ones(np.delete(correct.shape, -2))
-    union = np.zeros_like(both)
-    for k in range(correct.shape[-2]):
-        p = _class_accuracies(correct[..., k, :], classes[k])
-        both = both * p
-        union = union + p * (1 - union)  # without cancellation, as in `chance_agreement`
-    return _ratio(both.sum(-1), union.sum(-1))
-
-
 def largest_agreement(correct: np.ndarray) -> np.ndarray:
     """The largest agreement possible at the members' accuracies.
 
@@ -245,8 +163,8 @@ def largest_agreement(correct: np.ndarray) -> np.ndarray:
     >>> float(largest_agreement(correct))  # 2 right against 3
     0.6666666666666666
     """
-    right = _total(_checked(correct))
-    return _ratio(right.min(-1), right.max(-1))
+    right = _total(checked(correct))
+    return ratio(right.min(-1), right.max(-1))
 
 
 def pabak(correct: np.ndarray) -> np.ndarray:
@@ -276,13 +194,13 @@ def pabak(correct: np.ndarray) -> np.ndarray:
     >>> float(pabak(correct))  # the pair agrees on 3 of 4
     0.5
     """
-    correct = _checked(correct)
+    correct = checked(correct)
     k, n = correct.shape[-2:]
     right = correct.sum(-2, dtype=np.int64)
     # Of the K (K - 1) / 2 pairs, those of one right and one wrong member differ.
     differing = 2 * _total(right * (k - right))
     pairs = n * k * (k - 1)
-    return _ratio(pairs - 2 * differing, pairs)
+    return ratio(pairs - 2 * differing, pairs)
 
 
 def accuracy_mean(correct: np.ndarray) -> np.ndarray:
@@ -309,8 +227,8 @@ def accuracy_mean(correct: np.ndarray) -> np.ndarray:
     >>> float(accuracy_mean(np.array([[1, 1, 0, 0], [1, 1, 1, 0]], bool)))
     0.625
     """
-    right = _total(_checked(correct))
-    return _ratio(right.sum(-1), np.shape(correct)[-2] * np.shape(correct)[-1])
+    right = _total(checked(correct))
+    return ratio(right.sum(-1), np.shape(correct)[-2] * np.shape(correct)[-1])
 
 
 def accuracy_std(correct: np.ndarray) -> np.ndarray:
@@ -337,29 +255,21 @@ def accuracy_std(correct: np.ndarray) -> np.ndarray:
     >>> float(accuracy_std(np.array([[1, 1, 0, 0], [1, 1, 1, 0]], bool)))
     0.125
     """
-    right = _total(_checked(correct))
+    right = _total(checked(correct))
     k, n = np.shape(correct)[-2:]
     # K times the deviations: whole numbers, so that equal accuracies deviate by exactly nothing.
     deviation = (k * right - right.sum(-1, keepdims=True)).astype(np.float64)
-    return _ratio(np.sqrt(np.square(deviation).mean(-1)), k * n)
+    return ratio(np.sqrt(np.square(deviation).mean(-1)), k * n)
 
 
 def accuracies(correct: np.ndarray) -> np.ndarray:
     """Accuracy of each member, float [..., K], of ``correct`` [..., K, N]."""
-    correct = _checked(correct)
-    return _ratio(_total(correct), correct.shape[-1])
+    correct = checked(correct)
+    return ratio(_total(correct), correct.shape[-1])
 
 
-def _class_accuracies(right: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """A member's accuracy in the class of each example: float [..., N] of bool [..., N]."""
-    _, code, count = np.unique(classes, return_inverse=True, return_counts=True)
-    together = np.argsort(code, kind="stable")
-    first = np.cumsum(count) - count
-    hits = np.add.reduceat(right[..., together], first, axis=-1, dtype=np.int64)
-    return (hits / count)[..., code]
-
-
-def _checked(correct: np.ndarray) -> np.ndarray:
+def checked(correct: np.ndarray) -> np.ndarray:
+    """``correct`` as an array; a ValueError if it is no bool [..., K, N] with K > 0."""
     correct = np.asarray(correct)
     if correct.dtype != bool or correct.ndim < 2 or correct.shape[-2] == 0:
         raise ValueError(
@@ -374,7 +284,7 @@ def _total(values: np.ndarray) -> np.ndarray:
     return values.sum(-1, dtype=np.int64)
 
 
-def _ratio(numerator: np.ndarray, denominator: np.ndarray | int) -> np.ndarray:
+def ratio(numerator: np.ndarray, denominator: np.ndarray | int) -> np.ndarray:
     """Quotient; nan, without a warning, where the denominator is 0."""
     numerator, denominator = np.broadcast_arrays(numerator, denominator)
     out = np.full(numerator.shape, np.nan)

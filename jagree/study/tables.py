@@ -11,8 +11,8 @@ import pandas as pd
 import xarray as xr
 
 from jagree.errors import UsageError
-from jagree.record import correct, predictions
-from jagree.study import agreement
+from jagree.record import correct, losses, predictions
+from jagree.study import agreement, chance
 from jagree.study.order import learning_order
 
 MEASURES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -22,16 +22,15 @@ MEASURES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "right_by_any": agreement.right_by_any,
     "lower_bound": agreement.lower_bound,
     "expected_random_agreement": agreement.expected_random_agreement,
-    "chance_agreement": agreement.chance_agreement,
+    "chance_agreement": chance.chance_agreement,
     "largest_agreement": agreement.largest_agreement,
     "pabak": agreement.pabak,
 }
+# The same, of functions that take the classes, too.
 CLASS_MEASURES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
-    "chance_within_classes": agreement.chance_within_classes,
+    "chance_within_classes": chance.chance_within_classes,
 }
-
-
-TIE = "(tie)"
+TIE = "(tie)"  # in place of the name of the most common prediction, where there are several
 
 
 def agreement_table(
@@ -78,7 +77,7 @@ def _sizes(right: np.ndarray) -> dict[str, int]:
 
 
 def measures(right: np.ndarray, classes: np.ndarray) -> dict[str, float]:
-    """All measures of one epoch, by name.
+    """All measures of one epoch, by name; nan where one is not defined.
 
     Parameters
     ----------
@@ -101,7 +100,8 @@ def class_codes(split: xr.Dataset) -> np.ndarray:
     Returns
     -------
     int array [N], or [K, N] where members were trained on labels of their own
-        The label; with several labels per example each set of labels is a class.
+        The label trained on; with several labels per example each set of labels is a class,
+        numbered in no particular order. No example: none.
     """
     label = split["label"].values
     if "class" not in split["label"].dims:
@@ -142,12 +142,12 @@ def member_table(
                 "member": split["member"].values,
                 "network": split["network"].values,
                 "accuracy": agreement.accuracies(right),
-                "loss": split["loss"].sel(epoch=epoch).values if "loss" in split else np.nan,
+                "loss": losses(split, position) if "loss" in split else np.nan,
             }
         )
         for name in sorted(record, key=_train_first)
         for split in [_without(record[name], leave_out)]
-        for epoch, right in _epochs(split)
+        for position, (epoch, right) in enumerate(_epochs(split))
     ]
     kinds = {"split": "str", "epoch": "int64", "member": "int64", "network": "str"}
     kinds |= {"accuracy": "float64", "loss": "float64"}
@@ -294,8 +294,9 @@ def most_common_prediction(prediction: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 def tied(common: np.ndarray, members: np.ndarray) -> np.ndarray:
     """Where several predictions are equally common: bool [N] of `most_common_prediction`."""
-    none: np.ndarray = common.reshape(len(members), -1).min(-1, initial=0) < 0
-    return none & (members > 0)
+    none = common < 0 if common.ndim == 1 else (common < 0).any(-1)
+    found: np.ndarray = none & (members > 0)
+    return found
 
 
 def _train_first(split: str) -> tuple[bool, str]:
@@ -330,7 +331,7 @@ def _first_not_finite(split: xr.Dataset) -> np.ndarray:
         bad = (prediction < 0).reshape(len(first), -1).any(-1)
         if "loss" in split:
             # Before any training (epoch 0) there is no loss yet, and that is no divergence.
-            bad |= (epoch > 0) & ~np.isfinite(split["loss"].isel(epoch=position).values)
+            bad |= (epoch > 0) & ~np.isfinite(losses(split, position))
         first = np.where(bad & np.isinf(first), epoch, first)
     return first
 

@@ -19,7 +19,7 @@ def test_the_page_holds_what_was_found(target: Path) -> None:
     text = write(target).text
     for expected in [
         "quickstart: agreement of 3 networks",
-        "Agreement lies 10.1 percentage points above the latter",
+        "Agreement lies 10.1 percentage points above this second level",
         "train, epoch 4 test, epoch 4",
         "Agreement (TPa) 85.1 % 50.0 %",
         "Chance level of agreement 70.0 % 60.0 %",
@@ -112,7 +112,7 @@ def test_any_part_of_about_may_be_missing(target: Path, key: str) -> None:
     known = about()
     del known[key]
     text = write(target, about=known).text
-    assert "Agreement lies 10.1 percentage points above the latter" in text
+    assert "Agreement lies 10.1 percentage points above this second level" in text
     assert "None" not in text
 
 

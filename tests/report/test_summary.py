@@ -24,27 +24,27 @@ def test_what_was_run_and_what_came_out() -> None:
         "After epoch 4 the networks got 90.0 % of the training examples right on average (standard "
         "deviation over networks: 1.2 percentage points). Of the examples that at least one "
         "network got right, all 3 got 85.1 % right: this is their agreement. Networks with the "
-        "same accuracies that err independently of each other would come to 70.0 %; if they err "
-        "independently within each class only, but prefer the classes that they do, to 75.0 %. "
-        "Agreement lies 10.1 percentage points above the latter, whose standard error over "
-        "examples is 2.7 percentage points. It was furthest above this level after epoch 2, at a "
-        "mean accuracy of 40.0 %: agreement 62.0 %, chance level within classes 12.0 %."
+        "same accuracies that err independently of each other would come to 70.0 %; networks that "
+        "also have the same accuracies in each class, to 75.0 %. Agreement lies 10.1 percentage "
+        "points above this second level (standard error over examples: 2.7 percentage points). It "
+        "was furthest above that level after epoch 2, at a mean accuracy of 40.0 %: agreement "
+        "62.0 %, chance level within classes 12.0 %."
     )  # the error: sqrt(0.75 * 0.25 / 250)
     assert "75.0 % of the test examples" in test
-    assert "Agreement lies 15.0 percentage points below the latter" in test
-    assert "furthest above this level after epoch 2, at a mean accuracy of 30.0 %" in test
+    assert "Agreement lies 15.0 percentage points below this second level" in test
+    assert "furthest above that level after epoch 2, at a mean accuracy of 30.0 %" in test
 
 
 def test_never_above_chance() -> None:
     table = agreement().assign(chance_within_classes=0.95)
-    assert "It was above this level after no epoch." in said(agreement=table)
+    assert "It was clearly above that level after no epoch." in said(agreement=table)
 
 
 def test_a_gap_in_the_curve_is_no_widest_distance() -> None:
     table = agreement()
     table.loc[0, ["true_positive_agreement", "chance_within_classes"]] = math.nan
     table.index = [7] * len(table)  # whatever the table's index
-    assert "furthest above this level after epoch 2" in said(agreement=table)
+    assert "furthest above that level after epoch 2" in said(agreement=table)
 
 
 def test_no_value_after_the_last_epoch() -> None:
@@ -65,7 +65,7 @@ def test_one_and_two_networks() -> None:
 
 def test_as_good_as_chance() -> None:
     table = agreement().assign(chance_within_classes=0.8507)
-    assert "Agreement lies at the latter, whose" in said(agreement=table)
+    assert "Agreement lies at this second level (standard" in said(agreement=table)
 
 
 def test_who_diverged_is_named_with_the_epoch() -> None:

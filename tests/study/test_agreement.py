@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jagree.study import agreement
+from jagree.study import agreement, chance
 from jagree.study.tables import MEASURES
 
 HAND_MADE = np.array([[1, 1, 0, 0], [1, 1, 1, 0], [1, 0, 0, 0]], bool)  # accuracies 2/4, 3/4, 1/4
@@ -143,7 +143,7 @@ def test_all_right_and_all_wrong(shape: tuple[int, int]) -> None:
 def test_one_member_agrees_with_itself() -> None:
     one = HAND_MADE[:1]
     assert agreement.true_positive_agreement(one) == 1
-    assert agreement.chance_agreement(one) == 1
+    assert chance.chance_agreement(one) == 1
     assert agreement.lower_bound(one) == agreement.expected_random_agreement(one) == 0.5
     assert math.isnan(agreement.pabak(one))
 
@@ -174,7 +174,7 @@ def test_small_accuracies_do_not_cancel() -> None:
     correct[:, 0] = True
     a = Fraction(1, n)
     expected = float(a**5 / (1 - (1 - a) ** 5))
-    assert agreement.chance_agreement(correct) == pytest.approx(expected, rel=1e-15, abs=0)
+    assert chance.chance_agreement(correct) == pytest.approx(expected, rel=1e-15, abs=0)
 
 
 def test_equal_accuracies_deviate_by_exactly_nothing() -> None:
@@ -218,7 +218,7 @@ def within(correct: np.ndarray, classes: np.ndarray) -> Fraction | float:
 @steady
 @given(drawn=with_classes())
 def test_chance_within_classes_is_its_definition(drawn: tuple[np.ndarray, np.ndarray]) -> None:
-    value = float(agreement.chance_within_classes(*drawn))
+    value = float(chance.chance_within_classes(*drawn))
     assert value == pytest.approx(float(within(*drawn)), rel=1e-13, nan_ok=True)
 
 
@@ -226,7 +226,7 @@ def test_chance_within_classes_is_its_definition(drawn: tuple[np.ndarray, np.nda
 @given(drawn=with_classes())
 def test_chance_within_classes_has_the_same_bounds(drawn: tuple[np.ndarray, np.ndarray]) -> None:
     correct, classes = drawn
-    value = float(agreement.chance_within_classes(correct, classes))
+    value = float(chance.chance_within_classes(correct, classes))
     if not correct.any():
         assert math.isnan(value)
     elif classes.ndim == 1:  # labels of one's own may set apart what one agrees on
@@ -241,10 +241,10 @@ def test_with_one_class_it_is_the_chance_level_and_with_as_many_as_examples_agre
 ) -> None:
     n = correct.shape[1]
     one, each = np.zeros(n, int), np.arange(n)[::-1]
-    assert float(agreement.chance_within_classes(correct, one)) == pytest.approx(
-        float(agreement.chance_agreement(correct)), rel=1e-12, nan_ok=True
+    assert float(chance.chance_within_classes(correct, one)) == pytest.approx(
+        float(chance.chance_agreement(correct)), rel=1e-12, nan_ok=True
     )
-    assert float(agreement.chance_within_classes(correct, each)) == pytest.approx(
+    assert float(chance.chance_within_classes(correct, each)) == pytest.approx(
         float(agreement.true_positive_agreement(correct)), rel=1e-12, nan_ok=True
     )
 
@@ -258,18 +258,35 @@ def test_within_classes_it_is_what_shuffled_hits_come_to() -> None:
     shuffled = np.array(
         [np.concatenate([rng.permutation(row[classes == c]) for c in (0, 1)]) for row in correct]
     )
-    level = float(agreement.chance_within_classes(correct, classes))
+    level = float(chance.chance_within_classes(correct, classes))
     assert float(agreement.true_positive_agreement(shuffled)) == pytest.approx(level, abs=0.02)
-    assert level > float(agreement.chance_agreement(correct)) + 0.1
+    assert level > float(chance.chance_agreement(correct)) + 0.1
 
 
 def test_within_classes_leading_axes_are_kept_and_no_example_is_nan() -> None:
     rng = np.random.default_rng(0)
     correct, classes = rng.random((2, 5, 3, 40)) < 0.6, rng.integers(0, 4, (3, 40))
-    values = agreement.chance_within_classes(correct, classes)
+    values = chance.chance_within_classes(correct, classes)
     one_by_one = [
-        [float(agreement.chance_within_classes(epoch, classes)) for epoch in run] for run in correct
+        [float(chance.chance_within_classes(epoch, classes)) for epoch in run] for run in correct
     ]
     np.testing.assert_array_equal(values, one_by_one)
     empty = np.zeros((3, 0), bool)
-    assert math.isnan(agreement.chance_within_classes(empty, np.zeros(0, int)))
+    assert math.isnan(chance.chance_within_classes(empty, np.zeros(0, int)))
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (1, 4), (2, 4)])
+def test_classes_of_other_examples_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"classes must be \[N\] or \[K, N\] for correct \[3, 4\]"):
+        chance.chance_within_classes(HAND_MADE, np.zeros(shape, int))
+
+
+def test_the_standard_error_is_that_of_so_many_draws() -> None:
+    rng = np.random.default_rng(0)
+    drawn = rng.binomial(400, 0.3, 20_000) / 400
+    assert chance.standard_error(np.array(0.3), np.array(400)) == pytest.approx(
+        drawn.std(), rel=0.02
+    )
+    np.testing.assert_array_equal(
+        chance.standard_error(np.array([0.5, math.nan]), np.array([0, 9])), [0.5, math.nan]
+    )

@@ -6,10 +6,11 @@ from types import ModuleType
 import pytest
 
 import jagree.study.agreement
+import jagree.study.chance
 import jagree.study.order
 import jagree.study.tables
 
-MODULES = [jagree.study.agreement, jagree.study.order, jagree.study.tables]
+MODULES = [jagree.study.agreement, jagree.study.chance, jagree.study.order, jagree.study.tables]
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda m: m.__name__)

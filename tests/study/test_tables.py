@@ -10,7 +10,7 @@ import pytest
 
 from jagree.errors import UsageError
 from jagree.study import agreement_table, diverged, example_table, member_table
-from jagree.study.agreement import chance_within_classes
+from jagree.study.chance import chance_within_classes
 from jagree.study.tables import MEASURES, class_codes, most_common_prediction, tied
 from tests.study.records import write
 
@@ -126,6 +126,15 @@ def test_the_most_common_prediction_is_counted(seed: int) -> None:
     assert 0 < tied(common, members).sum() < 50
 
 
+def test_of_no_example_there_is_a_table(tmp_path: Path) -> None:
+    for shape in ((0,), (0, 3)):
+        label = {"train": np.zeros(shape, int if len(shape) == 1 else bool)}
+        given = {"train": np.zeros((1, 2, *shape), int)}
+        record = write(tmp_path / str(len(shape)), label, given, epochs=[1])
+        assert example_table(record["train"]).empty
+        assert len(agreement_table(record)) == 1
+
+
 def test_a_prediction_that_is_not_finite_is_no_vote(tmp_path: Path) -> None:
     predictions = np.array([[[-1, -1], [-1, -1], [2, -1]]])
     record = write(tmp_path, {"train": np.array([0, 0])}, {"train": predictions}, epochs=[1])
@@ -157,7 +166,8 @@ def test_several_labels_are_right_where_all_are(tmp_path: Path) -> None:
 
 def test_several_labels_without_a_finite_prediction(tmp_path: Path) -> None:
     label, predictions = np.ones((1, 3), bool), np.full((1, 2, 1, 3), -1)
-    record = write(tmp_path, {"train": label}, {"train": predictions}, epochs=[1])
+    loss = np.full((1, 2), math.nan)
+    record = write(tmp_path, {"train": label}, {"train": predictions}, epochs=[1], loss=loss)
     row = example_table(record["train"]).iloc[0]
     assert row["most_common_prediction"] == "-1"
     assert row["most_common_prediction_name"] == "(not finite)"

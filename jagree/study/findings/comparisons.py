@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,10 +21,10 @@ from jagree.study.findings.dynamics import (
     std_within,
 )
 from jagree.study.findings.evidence import CannotTellError, Run
-from jagree.study.findings.observed import pair_agreement, pair_counts
+from jagree.study.findings.observed import pair_agreement, pair_chance, pair_counts
 from jagree.study.findings.recipes import NETWORK
 from jagree.study.findings.verdicts import (
-    FAILS,
+    HOLDS,
     UNTOLD,
     Finding,
     Judgement,
@@ -33,6 +33,7 @@ from jagree.study.findings.verdicts import (
     each_run,
     judged,
 )
+from jagree.study.tables import class_codes
 from jagree.words import counted
 
 TINY_STD = 0.02  # of accuracy within an architecture, mean over epochs
@@ -120,7 +121,7 @@ def _networks(runs: Sequence[Run]) -> list[str]:
 
 @dataclass(frozen=True)
 class _Pairs:
-    """Agreement of pairs of members and its chance level, float [E, pairs]."""
+    """Agreement of pairs of members and its chance level within classes, float [E, pairs]."""
 
     agreement: np.ndarray
     chance: np.ndarray
@@ -131,7 +132,7 @@ class _Pairs:
 
     def __str__(self) -> str:
         pairs = counted(self.agreement.shape[1], "pair")
-        return f"{self.mean:.3f} (chance {np.nanmean(self.chance):.3f}, {pairs})"
+        return f"{self.mean:.3f} (chance within classes {np.nanmean(self.chance):.3f}, {pairs})"
 
 
 def _pairs(runs: Sequence[Run]) -> tuple[_Pairs, _Pairs]:
@@ -143,13 +144,14 @@ def _pairs(runs: Sequence[Run]) -> tuple[_Pairs, _Pairs]:
     different = network[one] != network[two]
     if not same.any():
         raise CannotTellError("no two members of the same network to compare with")
-    both = np.array([pair_counts(right) for right in _together(runs)])
-    accuracy = np.diagonal(both, axis1=1, axis2=2) / runs[0].observed("train").examples
-    a, b = accuracy[:, one], accuracy[:, two]
-    union = a + b - a * b
-    chance = np.divide(a * b, union, out=np.full(union.shape, np.nan), where=union > 0)
-    agreement = pair_agreement(both)[:, one, two]
-    found = [_Pairs(agreement[:, kind], chance[:, kind]) for kind in (same, different)]
+    classes = class_codes(runs[0].record["train"])  # the true ones, the same in all runs
+    both, chance = [], []
+    for right in _together(runs):
+        both.append(pair_counts(right))
+        chance.append(pair_chance(right, classes)[one, two])
+    agreement = pair_agreement(np.array(both))[:, one, two]
+    levels = np.array(chance)
+    found = [_Pairs(agreement[:, kind], levels[:, kind]) for kind in (same, different)]
     if any(np.isnan(pairs.agreement).all() for pairs in found):
         raise CannotTellError("no member gets any example right")
     return found[0], found[1]
@@ -178,17 +180,26 @@ def _across(runs: Sequence[Run]) -> Judgement:
 
 
 def _everywhere(runs: Sequence[Run]) -> list[Verdict]:
-    """Each run by itself; but runs of one kind only cannot show that it is so for all."""
-    verdicts = each_run("train", presence)(runs)
-    kinds = {(run.network, run.about.batch_size) for run in runs}
-    if len(kinds) > 1:
-        return verdicts
+    """Each run by itself; but runs of one kind only cannot show that it is so for all.
+
+    Runs on all data show that only together with others on all data.
+    """
+    pairs = list(zip(runs, each_run("train", presence)(runs), strict=True))
+    holding = [(run, verdict) for run, verdict in pairs if verdict.word == HOLDS]
+    return [
+        _of_several([r for r, _ in holding if r.is_sample <= run.is_sample], verdict)
+        for run, verdict in pairs
+    ]
+
+
+def _of_several(showing: Sequence[Run], verdict: Verdict) -> Verdict:
+    """The verdict, if it holds only where runs of several kinds show it."""
+    kinds = {(run.network, run.about.batch_size) for run in showing}
+    if verdict.word != HOLDS or len(kinds) > 1:
+        return verdict
     network, batch = kinds.pop()
     why = f"only {network}, batch {batch or 'not known'}: others are needed to tell 'every'"
-    return [
-        v if v.word in (FAILS, UNTOLD) else Verdict(v.runs, v.about, UNTOLD, v.numbers, why)
-        for v in verdicts
-    ]
+    return replace(verdict, word=UNTOLD, why=why)
 
 
 STD_WITHIN = Finding(

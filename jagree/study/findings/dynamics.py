@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from jagree.study.chance import standard_error
 from jagree.study.curves import pearson
 from jagree.study.findings.evidence import CannotTellError, Run
 from jagree.study.findings.observed import ABOVE_GUESSING, GROUP, GROUPED, Observed
@@ -15,6 +16,7 @@ from jagree.words import counted
 
 FEWEST_EPOCHS = 10  # for what is said of the course of a curve, or of a mean over epochs
 FEWEST_PRESENT = 3  # epochs, for what may be seen in one of them
+ROUNDING = 1e-9  # by which a curve must lie above another to be above it
 BELOW_ERRORS = 2.0  # standard errors: agreement this far below chance is clearly below
 WELL_ABOVE = 0.05  # mean gap between agreement and its chance level
 LEVELLED = 0.95  # of its maximum: accuracy levels off where it first reaches that
@@ -27,6 +29,7 @@ PAST_HALF = 0.6  # last accuracy: PABAK can only fall until accuracy passes 0.5
 DEEP = 0.02  # by which both ends of a U lie above its bottom
 ALIKE = 0.9  # r of two curves that look the same
 
+NOTHING_LEARNED = "there is no epoch in which all members have learned something"
 TRAIN_AND_TWO = "a run with two members or more"
 
 
@@ -61,11 +64,9 @@ def chance_gap(observed: Observed) -> np.ndarray:
 def chance_error(observed: Observed) -> np.ndarray:
     """Standard error that agreement has at its chance level: float [E], nan where that is nan.
 
-    As if each example in the union were agreed on with that probability; it differs from class to
-    class, which makes the error smaller.
+    See `jagree.study.chance.standard_error`.
     """
-    chance = observed.measure("chance_within_classes")
-    return np.sqrt(chance * (1 - chance) / np.maximum(observed.union, 1))
+    return standard_error(observed.measure("chance_within_classes"), observed.union)
 
 
 def presence(observed: Observed) -> Judgement:
@@ -76,7 +77,15 @@ def presence(observed: Observed) -> Judgement:
     holds = gap[widest] >= max(PRESENT, CLEAR_ERRORS * error)
     numbers = f"widest gap {gap[widest]:.3f} ± {error:.3f}: {bounds_at(observed, widest)}"
     need_epochs(len(observed.epoch), numbers, FEWEST_PRESENT)
+    if not have_learned(observed).any():
+        raise CannotTellError(NOTHING_LEARNED, numbers)
     return bool(holds), numbers
+
+
+def have_learned(observed: Observed) -> np.ndarray:
+    """Epochs after which every member is clearly better than one that guesses: bool [E]."""
+    learned: np.ndarray = np.all(observed.accuracy >= observed.learned, axis=1)
+    return learned
 
 
 def _above_chance(observed: Observed) -> Judgement:
@@ -85,7 +94,8 @@ def _above_chance(observed: Observed) -> Judgement:
     widest, widest_shaded = int(np.nanargmax(gap)), int(np.nanargmax(shaded))
     accuracy = observed.measure("accuracy_mean")
     level = int(np.argmax(accuracy >= LEVELLED * accuracy.max()))
-    above, below = int((gap > 0).sum()), int((gap < -BELOW_ERRORS * chance_error(observed)).sum())
+    above = int((gap > ROUNDING).sum())
+    below = int((gap < -BELOW_ERRORS * chance_error(observed)).sum())
     numbers = (
         f"above chance in {above} of {len(gap)} epochs, clearly below in {below}, above by "
         f"{np.nanmean(gap):.3f} on average; the gap to chance, which decides, is widest in epoch "
@@ -100,15 +110,13 @@ def _above_chance(observed: Observed) -> Judgement:
 def _above_accuracy(observed: Observed) -> Judgement:
     more = observed.measure("true_positive_agreement") - observed.measure("accuracy_mean")
     clear = chance_gap(observed) >= np.fmax(PRESENT, CLEAR_ERRORS * chance_error(observed))
-    learned = (observed.accuracy >= observed.learned).all(1)
+    learned = have_learned(observed)
     if not learned.any():
-        raise CannotTellError(
-            f"no epoch in which all members have learned something: accuracy {observed.learned:.3f}"
-        )
-    most = int(np.nanargmax(np.where(learned, more, -np.inf)))
+        raise CannotTellError(NOTHING_LEARNED)
     seen = (more > 0) & clear & learned
+    most = int(np.nanargmax(np.where(seen if seen.any() else learned, more, -np.inf)))
     numbers = (
-        f"agreement minus mean accuracy is {more[most]:+.3f} at most (epoch "
+        f"agreement minus mean accuracy is {more[most]:+.3f} where that is most (epoch "
         f"{observed.epoch[most]}), seen in {int(seen.sum())} of {int(learned.sum())} epochs in "
         f"which all have learned something; {bounds_at(observed, most)}"
     )
@@ -129,15 +137,18 @@ def _order_of_bounds(observed: Observed) -> Judgement:
     )
     # Equal by definition where at most one member errs.
     erring = (observed.accuracy < 1).sum(1)
-    telling = (erring > 1) & (random * observed.examples >= EXPECTED)
+    telling = (erring > 1) & (random * observed.examples >= EXPECTED) & have_learned(observed)
     if not telling.any():
-        raise CannotTellError("in every epoch they are equal by definition, or ERA is too small")
+        raise CannotTellError(
+            "in every epoch they are equal by definition, ERA is too small, or some member has "
+            "learned nothing"
+        )
     ordered = ((low < random) & (random < agreed))[telling]
-    above = (agreed > chance)[telling]
+    above = (agreed > chance + ROUNDING)[telling]
     last = int(np.flatnonzero(telling)[-1])
     numbers = (
         f"in {int(ordered.sum())} of {len(ordered)} epochs; above the chance level within classes, "
-        f"which is what counts, in {int(above.sum())}; {bounds_at(observed, last)}"
+        f"which is not asked and tells more, in {int(above.sum())}; {bounds_at(observed, last)}"
     )
     need_epochs(len(observed.epoch), numbers, FEWEST_PRESENT)
     return bool(ordered.all()), numbers
@@ -221,10 +232,13 @@ def _deviation(run: Run) -> Judgement:
     return on_test > on_train, numbers
 
 
+LEARNED_MEANS = (
+    f"member's accuracy is {ABOVE_GUESSING} times the share of the most frequent class or more"
+)
 PRESENT_MEANS = (
     f"present: {PRESENT} and {CLEAR_ERRORS:g} standard errors or more above the chance level "
     f"within classes, where the gap is widest, for one epoch can show it; {FEWEST_PRESENT} epochs "
-    "or more"
+    f"or more, in one of which each {LEARNED_MEANS}"
 )
 RECORDING_MATTERS = (
     "The paper counts training examples online, while training; judged after the epoch, by fixed "
@@ -249,8 +263,7 @@ ABOVE_ACCURACY = Finding(
     key="agreement_above_accuracy",
     sentence="Agreement can exceed the mean accuracy.",
     source="v1 sec. 2",
-    criterion="in one epoch or more in which each member's accuracy is "
-    f"{ABOVE_GUESSING} times the share of the most frequent class or more, and agreement is "
+    criterion=f"in one epoch or more in which each {LEARNED_MEANS}, and agreement is "
     f"{PRESENT} and {CLEAR_ERRORS:g} standard errors or more above the chance level within "
     "classes. (Networks that say one class for everything agree, but on nothing that they have "
     "learned.)",
@@ -263,9 +276,10 @@ ORDER_OF_BOUNDS = Finding(
     key="order_of_bounds",
     sentence="LB < ERA < agreement.",
     source="v2 supplement B, fig. 1",
-    criterion="in every epoch in which they are not equal by definition (one errs at most) and "
-    f"ERA makes {EXPECTED:g} examples or more; {FEWEST_PRESENT} epochs or more. The order alone "
-    "proves nothing: ERA is never above the chance level of agreement, nor LB above ERA.",
+    criterion="in every epoch in which they are not equal by definition (one errs at most), each "
+    f"{LEARNED_MEANS}, and ERA makes {EXPECTED:g} examples or more; {FEWEST_PRESENT} epochs or "
+    "more. The order alone proves nothing: ERA is never above the chance level of agreement, nor "
+    "LB above ERA.",
     needs=TRAIN_AND_TWO,
     check=each_run("train", _order_of_bounds),
     true_labels=False,

@@ -146,7 +146,7 @@ class Run:
 
     @property
     def is_sample(self) -> bool:
-        """Whether its config takes a part of the training data only."""
+        """Whether its config asks for so many training examples only, be that all there are."""
         return bool(self.about.config.get("data.train_size"))
 
     @property
@@ -261,13 +261,15 @@ def _check_folder(path: Path) -> None:
 
 def open_runs(paths: Sequence[str | Path]) -> list[Run]:
     """Open run folders; each once, named by its folder, or by its path where that is ambiguous."""
-    given = Counter(Path(path).resolve() for path in paths)
-    names = Counter(path.name for path in given)
+    times = Counter(Path(path).resolve() for path in paths)
+    first = {Path(path).resolve(): Path(path).absolute() for path in reversed(paths)}
+    names = Counter(path.name for path in first.values())
     runs = []
-    for path, times in given.items():
+    for real in times:
+        path = first[real]
         run = open_run(path, path.name if names[path.name] == 1 else str(path))
-        if times > 1:
-            run.notes.append(f"given {times} times, and counted once")
+        if times[real] > 1:
+            run.notes.append(f"given {times[real]} times, and counted once")
         runs.append(run)
     return runs
 

@@ -229,7 +229,7 @@ def _check(columns: Mapping[str, Looks], runs: Sequence[Run]) -> list[Verdict]:
             # Measured with other settings, one may have columns that another has not.
             run = next((r for r in group if column in r.statistics["train"]), group[0])
             ask = functools.partial(_judge, run, column, looks)
-            names = [r.name for r in group]
+            names = [r.name for r in group if column in r.statistics["train"]] or [run.name]
             verdicts.append(judged(names, f"train, {column}", ask))
     return verdicts
 

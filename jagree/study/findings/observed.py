@@ -226,6 +226,20 @@ def pair_agreement(both: np.ndarray) -> np.ndarray:
     return np.divide(both, either, out=np.full(both.shape, np.nan), where=either > 0)
 
 
+def pair_chance(right: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Chance level within classes of each pair: float [K, K] of bool [K, N] and int [N].
+
+    `jagree.study.chance_within_classes` of all pairs at once, as their classes are the same; nan
+    where neither member gets anything right.
+    """
+    code, count = np.unique(classes, return_inverse=True, return_counts=True)[1:]
+    hits = np.array([np.bincount(code, weights=row, minlength=len(count)) for row in right])
+    accuracy = hits / count  # [K, classes]
+    both = (hits[:, None] * accuracy).sum(-1)
+    either = hits.sum(-1)[:, None] + hits.sum(-1) - both
+    return np.divide(both, either, out=np.full(both.shape, np.nan), where=either > 0)
+
+
 def _stacked(rows: Sequence[Mapping[str, np.ndarray | float]]) -> dict[str, np.ndarray]:
     """Epochs of values by name -> values of epochs by name."""
     return {name: np.array([row[name] for row in rows]) for name in (rows[0] if rows else ())}

@@ -8,11 +8,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from jagree.study.findings.evidence import Run
 from jagree.study.findings.verdicts import (
-    CONFOUNDED,
+    CAVEATS,
     DATA,
     FAILS,
     HOLDS,
-    SAMPLE,
     UNTOLD,
     Finding,
     Verdict,
@@ -21,6 +20,7 @@ from jagree.words import SPACE, counted
 
 WIDTH = 100
 INDENT = "    "
+WORDS = (HOLDS, FAILS, UNTOLD)
 Found = Sequence[tuple[Finding, Sequence[Verdict]]]
 
 
@@ -72,19 +72,22 @@ def _finding(finding: Finding, verdicts: Sequence[Verdict]) -> Iterator[str]:
 
 
 def _share(finding: Finding, verdicts: Sequence[Verdict]) -> str:
-    """For how many runs, where they differ, and what weakens the word."""
-    words = Counter(finding.by_runs(verdicts).values())
-    told = [f"{word} in {words[word]}" for word in (HOLDS, FAILS, UNTOLD) if words[word]]
-    # Runs that were asked several things, and said different things of them, are told by the parts.
-    if len(words) == 1 and len({verdict.word for verdict in verdicts}) > 1:
-        parts = Counter(verdict.word for verdict in verdicts)
-        told = [f"{word} for {parts[word]}" for word in (HOLDS, FAILS, UNTOLD) if parts[word]]
-        told[0] += f" of {counted(len(verdicts), 'part')}"
-    elif len(words) == 1:
-        told = []
-    why = [", ".join(told)] if told else []
-    why += finding.caveats(verdicts)
-    return f" ({'; '.join(why)})" if why else ""
+    """For how many runs, or for how many parts of one, where they differ; and what weakens it."""
+    by_runs = finding.by_runs(verdicts)
+    what = "run" if all(len(runs) < 2 for runs in by_runs) else "case"
+    told = _counts([*by_runs.values()], "in", what)
+    if not told and len(by_runs) == 1:
+        told = _counts([verdict.word for verdict in verdicts], "for", "part")
+    said = [told, *finding.caveats(verdicts)]
+    return f" ({'; '.join(filter(None, said))})" if any(said) else ""
+
+
+def _counts(words: Sequence[str], preposition: str, what: str) -> str:
+    """ "holds in 1 of 3 runs, cannot be told in 2"; "" where all are alike."""
+    counts = Counter(words)
+    told = [f"{word} {preposition} {counts[word]}" for word in WORDS if counts[word]]
+    told[0] += f" of {counted(len(words), what)}"
+    return ", ".join(told) if len(told) > 1 else ""
 
 
 def _verdict(verdict: Verdict) -> str:
@@ -113,15 +116,12 @@ def _missing(found: Found) -> Iterator[str]:
 
 def _summary(found: Found) -> Iterator[str]:
     counts = Counter(finding.overall(verdicts) for finding, verdicts in found)
-    told = ", ".join(f"{word}: {counts[word]}" for word in (HOLDS, FAILS, UNTOLD))
+    told = ", ".join(f"{word}: {counts[word]}" for word in WORDS)
     yield f"Of {len(found)} findings: {told}."
-    weak = [f.key for f, v in found if set(f.caveats(v)) & {CONFOUNDED, SAMPLE}]
+    weak = [f.key for f, v in found if set(f.caveats(v)) & set(CAVEATS)]
     if weak:
-        yield from _wrapped(
-            f"Decided by samples of the data, or by runs whose recipes differ, alone: "
-            f"{', '.join(weak)}.",
-            "",
-        )
+        why = "only samples of the data, or runs whose recipes differ or are not known, decide"
+        yield from _wrapped(f"Weak, since {why}: {', '.join(weak)}.", "")
 
 
 def _wrapped(text: str, indent: str, further: str | None = None) -> list[str]:

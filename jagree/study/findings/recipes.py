@@ -15,7 +15,6 @@ from jagree.words import counted, enumeration
 RATE = "optimizer.learning_rate"
 NETWORK = ("network", "per_member.network")  # the fields that say which
 TOLD = 4  # differing fields that are named
-SAME = "the same recipe otherwise"
 LONGEST = 24  # characters of a value
 
 
@@ -38,15 +37,21 @@ def besides(runs: Sequence[Run], apart: Sequence[str] = ()) -> str:
     unknown = [run.name for run in runs if not run.about.config]
     if unknown:
         return f"the recipe of {enumeration(unknown)} is not known"
-    recipes = [recipe(run, apart) for run in runs]
-    fields = sorted({f for found in recipes for f in found}, key=lambda f: (f != RATE, f))
-    differing = [f for f in fields if any(r.get(f) != recipes[0].get(f) for r in recipes)]
-    if not differing:
-        return SAME
-    told = [f"{f} {_values([r.get(f) for r in recipes])}" for f in differing[:TOLD]]
-    if len(differing) > TOLD:
-        told.append(counted(len(differing) - TOLD, "other field"))
+    found = differing(runs, apart)
+    if not found:
+        return "the same recipe otherwise"
+    told = [f"{f} {_values(values)}" for f, values in list(found.items())[:TOLD]]
+    if len(found) > TOLD:
+        told.append(counted(len(found) - TOLD, "other field"))
     return f"recipes differ in {enumeration(told)}"
+
+
+def differing(runs: Sequence[Run], apart: Sequence[str] = ()) -> dict[str, list[Any]]:
+    """Field -> its value in each run, where the known recipes differ; the learning rate first."""
+    recipes = [recipe(run, apart) for run in runs if run.about.config]
+    fields = sorted({f for found in recipes for f in found}, key=lambda f: (f != RATE, f))
+    values = {f: [found.get(f) for found in recipes] for f in fields}
+    return {f: vs for f, vs in values.items() if any(v != vs[0] for v in vs)}
 
 
 def _values(values: Sequence[Any]) -> str:

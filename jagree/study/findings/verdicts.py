@@ -10,13 +10,15 @@ import pandas as pd
 
 from jagree.study.findings.evidence import CannotTellError, Run
 from jagree.study.findings.observed import Observed
-from jagree.study.findings.recipes import SAME, besides
+from jagree.study.findings.recipes import besides, differing
+from jagree.words import enumeration
 
 HOLDS, FAILS, UNTOLD = "holds", "does not hold", "cannot be told"
 NO_SUCH = "no such runs are given"
 CONFOUNDED = "recipes differ"  # of runs that are compared, in more than what is compared
+UNKNOWN_RECIPE = "recipes not known"
 SAMPLE = "on a sample of the data"
-SAMPLES_BESIDE = "samples do not count beside runs on all data"
+CAVEATS = (CONFOUNDED, UNKNOWN_RECIPE, SAMPLE)
 
 COLUMNS = (
     "finding",
@@ -56,7 +58,7 @@ class Verdict:
     why : str
         Why it cannot be told; else "".
     caveats : tuple of str
-        What makes it weaker than it looks: `CONFOUNDED`, `SAMPLE`.
+        What makes it weaker than it looks, of `CAVEATS`.
     """
 
     runs: tuple[str, ...]
@@ -128,9 +130,10 @@ class Finding:
         """The verdict with what is to be known of the runs."""
         numbers, caveats = verdict.numbers, list[str]()
         if self.compares is not None and len(runs) > 1 and numbers:
-            note = besides(runs, self.compares)
-            numbers = f"{numbers}; {note}"
-            caveats += [CONFOUNDED] if note != SAME else []
+            numbers = f"{numbers}; {besides(runs, self.compares)}"
+        if self.compares is not None and len(runs) > 1:
+            caveats += [UNKNOWN_RECIPE] if not all(run.about.config for run in runs) else []
+            caveats += [CONFOUNDED] if set(differing(runs, self.compares)) - {"seed"} else []
         caveats += [SAMPLE] if any(run.is_sample for run in runs) else []
         return replace(verdict, numbers=numbers, caveats=tuple(caveats))
 
@@ -167,9 +170,12 @@ class Finding:
 
         Runs on samples of the data decide only where no other run does.
         """
+        return self._together(self._counted(verdicts))
+
+    def _counted(self, verdicts: Sequence[Verdict]) -> Sequence[Verdict]:
+        """Those that decide: of runs on all data, if these can."""
         whole = [verdict for verdict in verdicts if SAMPLE not in verdict.caveats]
-        decided = self._together(whole)
-        return self._together(verdicts) if decided == UNTOLD else decided
+        return verdicts if self._together(whole) == UNTOLD else whole
 
     def _together(self, verdicts: Sequence[Verdict]) -> str:
         words = self.by_runs(verdicts).values()
@@ -192,14 +198,21 @@ class Finding:
     def caveats(self, verdicts: Sequence[Verdict]) -> list[str]:
         """What is to be known of the overall word.
 
-        The caveats that all the runs which decide it have; or that samples would have changed it.
+        The caveats of what decides it, where all of that has some; and which samples, that do not
+        count beside runs on all data, say otherwise.
         """
-        words, overall = self.by_runs(verdicts), self.overall(verdicts)
+        counted = self._counted(verdicts)
+        words, overall = self.by_runs(verdicts), self._together(counted)
         if overall == UNTOLD:
             return []
-        deciding = [set(v.caveats) for v in verdicts if words[v.runs] == overall]
-        found = [c for c in (CONFOUNDED, SAMPLE) if all(c in caveats for caveats in deciding)]
-        return found if overall == self._together(verdicts) else [*found, SAMPLES_BESIDE]
+        deciding = [v for v in counted if v.word == words[v.runs] == overall]
+        weak = {caveat for v in deciding for caveat in v.caveats}
+        found = [c for c in CAVEATS if c in weak and all(v.caveats for v in deciding)]
+        opposite = {HOLDS: FAILS, FAILS: HOLDS}[overall]
+        against = [" and ".join(runs) for runs, word in words.items() if word == opposite]
+        if counted is not verdicts and against and not self.once:
+            found.append(f"on a sample otherwise: {enumeration(against)}")
+        return found
 
 
 def judged(names: Sequence[str], about: str, judge: Callable[[], Judgement]) -> Verdict:

@@ -313,7 +313,8 @@ case(KEY, FAILS, "by chance, of few", lambda: [
 ])  # fmt: skip
 case(KEY, UNTOLD, "no test split", lambda: [run(nested(EQUAL))])
 case(KEY, UNTOLD, "few epochs", lambda: [run(nested(EQUAL), independent(EQUAL)[:2])])
-case(KEY, FAILS, "just enough epochs", lambda: [run(nested(EQUAL), independent(EQUAL)[:3])])
+case(KEY, FAILS, "just enough epochs", lambda: [run(nested(EQUAL), independent(HALF)[:3])])
+case(KEY, UNTOLD, "nothing learned", lambda: [run(nested(EQUAL), independent(EQUAL)[:3])])
 case(KEY, UNTOLD, "another network", lambda: [
     run(independent(EQUAL), nested(EQUAL), networks=("lenet5",) * 2)
 ])  # fmt: skip

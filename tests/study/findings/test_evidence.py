@@ -243,6 +243,8 @@ def test_a_run_that_is_given_twice_counts_once_and_says_so(tmp_path: Path) -> No
     (tmp_path / "link").symlink_to(tmp_path / "a")
     (one,) = open_runs([tmp_path / "a", tmp_path / "a/../a", tmp_path / "link"])
     assert one.name == "a"
+    (linked,) = open_runs([tmp_path / "link"])
+    assert linked.name == "link"
     assert "given 3 times, and counted once" in one.notes
 
 

@@ -7,10 +7,12 @@ import re
 import numpy as np
 import pytest
 
+from jagree.study import chance_within_classes
 from jagree.study.findings import comparisons, dynamics
 from jagree.study.findings.evidence import CannotTellError
 from jagree.study.findings.verdicts import UNTOLD
 from tests.study.findings.simulated import (
+    CLASSES,
     blended,
     curve,
     independent,
@@ -60,9 +62,9 @@ def literal_pairs(rights: list[np.ndarray], different: bool) -> tuple[float, flo
         else:
             pairs = [p for r in rights for p in itertools.combinations(r[e], 2)]
         for one, other in pairs:
-            a, b = one.mean(), other.mean()
             agreement.append((one & other).sum() / (one | other).sum())
-            chance.append(a * b / (1 - (1 - a) * (1 - b)))
+            label = np.arange(len(one)) % len(CLASSES)  # as `dataset` has it
+            chance.append(float(chance_within_classes(np.stack([one, other]), label)))
     return float(np.mean(agreement)), float(np.mean(chance))
 
 
@@ -186,10 +188,12 @@ def test_saying_one_class_for_everything_is_no_agreement() -> None:
     observed = run(collapsed(0.2), label=label).observed("train")
     assert observed.measure("true_positive_agreement")[0] == 1
     assert observed.measure("chance_agreement")[0] == pytest.approx(1 / 9)
-    holds, numbers = dynamics.presence(observed)
-    assert not holds
-    assert numbers.startswith("widest gap 0.000 ± 0.000: agreement 1.000, its chance level 0.111")
-    with pytest.raises(CannotTellError, match=r"learned something: accuracy 0.240"):
+    with pytest.raises(CannotTellError, match="all members have learned something") as told:
+        dynamics.presence(observed)
+    assert told.value.numbers.startswith(
+        "widest gap 0.000 ± 0.000: agreement 1.000, its chance level 0.111, within classes 1.000"
+    )
+    with pytest.raises(CannotTellError, match="all members have learned something"):
         dynamics._above_accuracy(observed)
 
 
@@ -199,10 +203,17 @@ def test_agreement_exceeds_accuracy_where_more_than_classes_is_learned() -> None
     holds, numbers = dynamics._above_accuracy(observed)
     assert holds
     assert numbers.startswith(
-        "agreement minus mean accuracy is +0.750 at most (epoch 1), seen in 5 of 5 epochs in which "
-        "all have learned something; agreement 1.000"
+        "agreement minus mean accuracy is +0.750 where that is most (epoch 1), seen in 5 of 5 "
+        "epochs in which all have learned something; agreement 1.000"
     )
     # Two whole classes: enough is learned, but nothing of single examples.
     classes = run(collapsed(0.4), label=np.repeat(np.arange(5), 200)).observed("train")
     with pytest.raises(CannotTellError, match="not seen here"):
         dynamics._above_accuracy(classes)
+    # First the classes, then also images: the numbers are of an epoch that shows it.
+    both = np.concatenate([collapsed(0.4)[:1], collapsed(0.25)[:1]])
+    both[1] = np.arange(1000) % 4 == 0
+    seen = run(both, label=np.repeat(np.arange(5), 200)).observed("train")
+    holds, numbers = dynamics._above_accuracy(seen)
+    assert holds
+    assert "(epoch 2), seen in 1 of 2 epochs" in numbers

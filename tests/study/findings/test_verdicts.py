@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from jagree.study.findings import (
@@ -19,9 +20,10 @@ from jagree.study.findings import (
     check,
     verdict_table,
 )
-from jagree.study.findings.verdicts import CONFOUNDED, SAMPLE, SAMPLES_BESIDE
+from jagree.study.findings.evidence import About
+from jagree.study.findings.verdicts import CONFOUNDED, SAMPLE, UNKNOWN_RECIPE
 from tests.study.findings.cases_of_data import CASES, FALLING, on
-from tests.study.findings.simulated import learning, run
+from tests.study.findings.simulated import independent, learning, run
 
 # In the order of the paper's findings.
 KEYS = [
@@ -162,13 +164,27 @@ def test_what_is_said_of_several_things_holds_where_it_holds_of_each(
 def test_samples_decide_where_nothing_else_does() -> None:
     whole, part = Verdict(("a",), "", HOLDS), Verdict(("b",), "", FAILS, caveats=(SAMPLE,))
     assert finding().overall([whole, part]) == HOLDS
-    assert finding().caveats([whole, part]) == [SAMPLES_BESIDE]
+    assert finding().caveats([whole, part]) == ["on a sample otherwise: b"]
+    assert finding(once=True).caveats([whole, part]) == []
     untold = Verdict(("a",), "", UNTOLD)
     assert finding().overall([untold, part]) == FAILS
     assert finding().caveats([untold, part]) == [SAMPLE]
     assert finding().overall([untold, replace(part, word=UNTOLD)]) == UNTOLD
     assert finding().caveats([untold, replace(part, word=UNTOLD)]) == []
     assert finding().caveats([whole, replace(part, word=HOLDS)]) == []
+
+
+def test_what_decides_and_is_weak_in_one_way_or_another_is_marked() -> None:
+    ab = Verdict(("a", "b"), "", HOLDS, caveats=(CONFOUNDED,))
+    cd = Verdict(("c", "d"), "", HOLDS, caveats=(SAMPLE,))
+    both = Verdict(("e", "f"), "", HOLDS, caveats=(UNKNOWN_RECIPE, SAMPLE))
+    assert finding().caveats([ab, cd]) == [CONFOUNDED]  # the sample decides nothing
+    assert finding().caveats([cd, both]) == [UNKNOWN_RECIPE, SAMPLE]
+    assert finding().caveats([ab, Verdict(("g",), "", HOLDS)]) == []
+    # A part that cannot be told takes no caveat from the one that decides.
+    fails = replace(ab, about="one", word=FAILS)
+    untold = Verdict(("a", "b"), "two", UNTOLD)
+    assert finding().caveats([fails, untold]) == [CONFOUNDED]
 
 
 def test_runs_whose_recipes_differ_are_marked() -> None:
@@ -188,6 +204,12 @@ def test_runs_whose_recipes_differ_are_marked() -> None:
     (differ,) = compared.verdicts(runs(epochs=3))
     assert differ.caveats == (CONFOUNDED,)
     assert differ.numbers == "numbers; recipes differ in epochs missing / 3"
+    (seed,) = compared.verdicts(runs(seed=1))
+    assert (seed.caveats, seed.numbers) == ((), "numbers; recipes differ in seed missing / 1")
+    one, two = runs()
+    two.about = About()
+    (unknown,) = compared.verdicts([one, two])
+    assert unknown.caveats == (UNKNOWN_RECIPE,)
     (sample,) = compared.verdicts(runs(sample=5))
     assert sample.caveats == (SAMPLE,)
     (plain,) = finding(check=check).verdicts(runs(epochs=3))
@@ -224,3 +246,25 @@ def test_what_the_paper_says_of_one_network_another_gives_numbers_on() -> None:
     assert verdicts["d",].why == f"{why} lenet5; no image statistics of 'train' beside its record"
     assert verdicts["b",].why == ""
     assert verdicts["c",].numbers == verdicts["b",].numbers != ""
+
+
+def test_every_takes_several_kinds_that_show_it() -> None:
+    """A run that does not show it is no second kind, nor is a sample beside runs on all data."""
+    every = BY_KEY["agreement_everywhere"]
+
+    def of(name: str, network: str, right: np.ndarray, sample: int = 0) -> Run:
+        config = {"network": network, "data.train_size": sample}
+        return run(right, name=name, networks=(network,) * 2, config=config)
+
+    shows, not_so = learning(), independent(np.full((20, 2), 0.6))
+    one = of("a", "lenet5", shows)
+    assert every.overall(every.verdicts([one])) == UNTOLD
+    assert every.overall(every.verdicts([one, of("b", "vgg16", shows)])) == HOLDS
+    against = every.verdicts([one, of("b", "vgg16", not_so, sample=5)])
+    assert every.overall(against) == FAILS
+    assert every.caveats(against) == [SAMPLE]
+    part = every.verdicts([one, of("b", "vgg16", shows, sample=5)])
+    assert [v.word for v in part] == [UNTOLD, HOLDS]
+    assert every.caveats(part) == [SAMPLE]
+    parts = every.verdicts([one, of("b", "lenet5", shows, sample=5)])
+    assert every.overall(parts) == UNTOLD
