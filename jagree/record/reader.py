@@ -102,9 +102,10 @@ def predictions(split: xr.Dataset, position: int) -> np.ndarray:
         If the files cannot be read, do not fit their checksums, or are missing.
     """
     found = _read(split, "prediction", position)
-    # A missing file reads as -1 throughout, which networks with a finite loss do not predict.
-    absent = found.size > 0 and bool((found == -1).all()) and "loss" in split
-    if absent and np.isfinite(losses(split, position)).all():
+    # A missing file reads as -1 throughout, as the predictions of networks that all diverged; but
+    # theirs have no finite probability.
+    absent = found.size > 0 and bool((found == -1).all()) and "log_prob" in split
+    if absent and np.isfinite(_read(split, "log_prob", position)).any():
         raise _damaged(split, "prediction", position, "missing")
     return found
 

@@ -152,9 +152,10 @@ def _above_chance(row: pd.Series) -> str:
 
 
 def _widest(rows: pd.DataFrame) -> str:
-    row = rows.iloc[int(np.nanargmax(_gap(rows)))]
-    if _gap(row) <= CLEARLY * _error(row):
+    clear = _gap(rows).where(_gap(rows) > CLEARLY * _error(rows))
+    if clear.isna().all():
         return "It was clearly above that level after no epoch."
+    row = rows.iloc[int(np.nanargmax(clear))]
     return (
         f"It was furthest above that level after epoch {row['epoch']}, at a mean accuracy of "
         f"{percent(row['accuracy_mean'])}: agreement {percent(row['true_positive_agreement'])}, "

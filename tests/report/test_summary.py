@@ -40,6 +40,14 @@ def test_never_above_chance() -> None:
     assert "It was clearly above that level after no epoch." in said(agreement=table)
 
 
+def test_the_widest_distance_is_one_that_is_clear() -> None:
+    """After epoch 2 agreement is higher, but of two examples only."""
+    table = agreement()
+    table.loc[1, "right_by_any"] = 0.004
+    table.loc[[0, 1], "true_positive_agreement"] = [0.4, 0.5]
+    assert "furthest above that level after epoch 1, at" in said(agreement=table)
+
+
 def test_a_gap_in_the_curve_is_no_widest_distance() -> None:
     table = agreement()
     table.loc[0, ["true_positive_agreement", "chance_within_classes"]] = math.nan

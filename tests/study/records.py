@@ -56,9 +56,11 @@ def write(
     others = ("log_prob", "margin") if multi_label else ("log_prob", "margin", "sum_sq_other")
     for position, epoch in enumerate(epochs):
         fields: dict[str, dict[str, np.ndarray]] = {}
+        width = len(class_names) if multi_label else 1
         for name, values in predictions.items():
-            zeros = np.zeros(values.shape[1:3])
-            fields[name] = {"prediction": values[position]} | dict.fromkeys(others, zeros)
+            not_finite = (values[position].reshape(*values.shape[1:3], width) < 0).any(-1)
+            numbers = np.where(not_finite, np.nan, 0.0)
+            fields[name] = {"prediction": values[position]} | dict.fromkeys(others, numbers)
         if "train" in fields:
             fields["train"]["loss"] = np.ones(members) if loss is None else loss[position]
         recorder.append(epoch, fields)

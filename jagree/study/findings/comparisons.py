@@ -144,7 +144,8 @@ def _pairs(runs: Sequence[Run]) -> tuple[_Pairs, _Pairs]:
     different = network[one] != network[two]
     if not same.any():
         raise CannotTellError("no two members of the same network to compare with")
-    classes = class_codes(runs[0].record["train"])  # the true ones, the same in all runs
+    # The true ones, the same for all members and in all runs.
+    classes = np.atleast_2d(class_codes(runs[0].record["train"]))[0]
     both, chance = [], []
     for right in _together(runs):
         both.append(pair_counts(right))
@@ -194,11 +195,12 @@ def _everywhere(runs: Sequence[Run]) -> list[Verdict]:
 
 def _of_several(showing: Sequence[Run], verdict: Verdict) -> Verdict:
     """The verdict, if it holds only where runs of several kinds show it."""
-    kinds = {(run.network, run.about.batch_size) for run in showing}
-    if verdict.word != HOLDS or len(kinds) > 1:
+    networks = {run.network for run in showing}
+    batches = {run.about.batch_size for run in showing} - {None}  # not known is not another
+    if verdict.word != HOLDS or len(networks) > 1 or len(batches) > 1:
         return verdict
-    network, batch = kinds.pop()
-    why = f"only {network}, batch {batch or 'not known'}: others are needed to tell 'every'"
+    batch = str(batches.pop()) if batches else "not known"
+    why = f"only {networks.pop()}, batch {batch}: others are needed to tell 'every'"
     return replace(verdict, word=UNTOLD, why=why)
 
 

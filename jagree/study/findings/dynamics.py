@@ -71,15 +71,23 @@ def chance_error(observed: Observed) -> np.ndarray:
 
 def presence(observed: Observed) -> Judgement:
     """Whether agreement is clearly above its chance level within classes in some epoch."""
-    gap = chance_gap(observed)
-    widest = int(np.nanargmax(gap))
-    error = chance_error(observed)[widest]
-    holds = gap[widest] >= max(PRESENT, CLEAR_ERRORS * error)
-    numbers = f"widest gap {gap[widest]:.3f} ± {error:.3f}: {bounds_at(observed, widest)}"
+    gap, error, learned = chance_gap(observed), chance_error(observed), have_learned(observed)
+    seen = learned & is_present(observed)
+    among = next((some for some in (seen, learned) if some.any()), np.full(len(gap), True))
+    widest = int(np.nanargmax(np.where(among, gap, -np.inf)))
+    numbers = f"widest gap {gap[widest]:.3f} ± {error[widest]:.3f}: {bounds_at(observed, widest)}"
     need_epochs(len(observed.epoch), numbers, FEWEST_PRESENT)
-    if not have_learned(observed).any():
+    if not learned.any():
         raise CannotTellError(NOTHING_LEARNED, numbers)
-    return bool(holds), numbers
+    return bool(seen.any()), numbers
+
+
+def is_present(observed: Observed) -> np.ndarray:
+    """Epochs in which agreement is clearly above its chance level within classes: bool [E]."""
+    present: np.ndarray = chance_gap(observed) >= np.fmax(
+        PRESENT, CLEAR_ERRORS * chance_error(observed)
+    )
+    return present
 
 
 def have_learned(observed: Observed) -> np.ndarray:
@@ -109,11 +117,10 @@ def _above_chance(observed: Observed) -> Judgement:
 
 def _above_accuracy(observed: Observed) -> Judgement:
     more = observed.measure("true_positive_agreement") - observed.measure("accuracy_mean")
-    clear = chance_gap(observed) >= np.fmax(PRESENT, CLEAR_ERRORS * chance_error(observed))
     learned = have_learned(observed)
     if not learned.any():
         raise CannotTellError(NOTHING_LEARNED)
-    seen = (more > 0) & clear & learned
+    seen = (more > 0) & is_present(observed) & learned
     most = int(np.nanargmax(np.where(seen if seen.any() else learned, more, -np.inf)))
     numbers = (
         f"agreement minus mean accuracy is {more[most]:+.3f} where that is most (epoch "
@@ -237,8 +244,8 @@ LEARNED_MEANS = (
 )
 PRESENT_MEANS = (
     f"present: {PRESENT} and {CLEAR_ERRORS:g} standard errors or more above the chance level "
-    f"within classes, where the gap is widest, for one epoch can show it; {FEWEST_PRESENT} epochs "
-    f"or more, in one of which each {LEARNED_MEANS}"
+    f"within classes in an epoch in which each {LEARNED_MEANS}, for one can show it; "
+    f"{FEWEST_PRESENT} epochs or more"
 )
 RECORDING_MATTERS = (
     "The paper counts training examples online, while training; judged after the epoch, by fixed "

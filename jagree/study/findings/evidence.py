@@ -262,7 +262,7 @@ def _check_folder(path: Path) -> None:
 def open_runs(paths: Sequence[str | Path]) -> list[Run]:
     """Open run folders; each once, named by its folder, or by its path where that is ambiguous."""
     times = Counter(Path(path).resolve() for path in paths)
-    first = {Path(path).resolve(): Path(path).absolute() for path in reversed(paths)}
+    first = {Path(path).resolve(): _as_given(Path(path)) for path in reversed(paths)}
     names = Counter(path.name for path in first.values())
     runs = []
     for real in times:
@@ -272,6 +272,11 @@ def open_runs(paths: Sequence[str | Path]) -> list[Run]:
             run.notes.append(f"given {times[real]} times, and counted once")
         runs.append(run)
     return runs
+
+
+def _as_given(path: Path) -> Path:
+    """The absolute path with the name that was given, be that of a link; but not ".."."""
+    return path.resolve() if path.name == ".." else path.absolute()
 
 
 def _about(path: Path, notes: list[str]) -> About:

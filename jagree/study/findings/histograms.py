@@ -215,22 +215,22 @@ BESIDES = {
 
 
 def _check(columns: Mapping[str, Looks], runs: Sequence[Run]) -> list[Verdict]:
-    """Each column once for all runs on the same data, whose statistics are the same."""
+    """Each column once for all runs whose statistics are of the same data, and the same ones."""
     verdicts = []
-    groups: dict[str, list[Run]] = {}
+    groups: dict[tuple[str, ...], list[Run]] = {}
     for run in runs:
         if "train" in run.statistics:
-            groups.setdefault(run.record["train"].attrs["fingerprint"], []).append(run)
+            # Measured with other settings, one may have columns that another has not.
+            there = [column for column in columns if column in run.statistics["train"]]
+            group = (str(run.record["train"].attrs["fingerprint"]), *there)
+            groups.setdefault(group, []).append(run)
         else:
             why = "no image statistics of 'train' beside its record"
             verdicts.append(Verdict((run.name,), "train", UNTOLD, why=why))
-    for group in groups.values():
+    for alike in groups.values():
         for column, looks in columns.items():
-            # Measured with other settings, one may have columns that another has not.
-            run = next((r for r in group if column in r.statistics["train"]), group[0])
-            ask = functools.partial(_judge, run, column, looks)
-            names = [r.name for r in group if column in r.statistics["train"]] or [run.name]
-            verdicts.append(judged(names, f"train, {column}", ask))
+            ask = functools.partial(_judge, alike[0], column, looks)
+            verdicts.append(judged([run.name for run in alike], f"train, {column}", ask))
     return verdicts
 
 

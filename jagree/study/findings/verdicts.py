@@ -209,8 +209,9 @@ class Finding:
         weak = {caveat for v in deciding for caveat in v.caveats}
         found = [c for c in CAVEATS if c in weak and all(v.caveats for v in deciding)]
         opposite = {HOLDS: FAILS, FAILS: HOLDS}[overall]
-        against = [" and ".join(runs) for runs, word in words.items() if word == opposite]
-        if counted is not verdicts and against and not self.once:
+        beside = dict.fromkeys(v.runs for v in verdicts if v not in counted)
+        against = [" and ".join(runs) for runs in beside if words[runs] == opposite]
+        if against and not self.once:
             found.append(f"on a sample otherwise: {enumeration(against)}")
         return found
 

@@ -240,11 +240,14 @@ def test_a_folder_of_runs_names_them(tmp_path: Path) -> None:
 
 def test_a_run_that_is_given_twice_counts_once_and_says_so(tmp_path: Path) -> None:
     record(tmp_path / "a")
+    (tmp_path / "a/checkpoints").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "a")
     (one,) = open_runs([tmp_path / "a", tmp_path / "a/../a", tmp_path / "link"])
     assert one.name == "a"
     (linked,) = open_runs([tmp_path / "link"])
     assert linked.name == "link"
+    (parent,) = open_runs([tmp_path / "a/checkpoints/.."])
+    assert parent.name == "a"
     assert "given 3 times, and counted once" in one.notes
 
 

@@ -8,6 +8,7 @@ import pytest
 from jagree.study.findings.evidence import CannotTellError
 from jagree.study.findings.histograms import (
     FEWEST,
+    FINDINGS,
     SHAPES,
     Shape,
     exponential,
@@ -17,6 +18,7 @@ from jagree.study.findings.histograms import (
     shape_of,
     skewed,
 )
+from tests.study.findings.simulated import EXAMPLES, learning, run
 
 N = 4000
 RNG = np.random.default_rng(1)
@@ -148,3 +150,20 @@ def test_the_words_of_the_paper() -> None:
     }
     assert SHAPES["kth_tips2b"]["segments"] is exponential
     assert SHAPES["cifar10"]["segments"] is few_values
+
+
+def test_runs_with_other_columns_are_asked_apart() -> None:
+    """Else what one cannot tell of a column would be told by the others."""
+    columns = {name: np.zeros(EXAMPLES) for name in SHAPES["cifar10"]}
+    less = {name: values for name, values in columns.items() if name != "edge_strength"}
+    runs = [
+        run(learning(epochs=1), name=name, data="cifar10", columns=given)
+        for name, given in (("a", columns), ("b", less), ("c", less))
+    ]
+    (finding,) = [f for f in FINDINGS if f.data == "cifar10"]
+    verdicts = finding.verdicts(runs)
+    assert {v.runs for v in verdicts} == {("a",), ("b", "c")}
+    assert len(verdicts) == 2 * len(columns)
+    told = {v.runs: v.why for v in verdicts if v.about == "train, edge_strength"}
+    assert told["b", "c"] == "its statistics of 'train' have no column 'edge_strength'"
+    assert told["a",] != told["b", "c"]

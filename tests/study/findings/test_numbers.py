@@ -13,6 +13,7 @@ from jagree.study.findings.evidence import CannotTellError
 from jagree.study.findings.verdicts import UNTOLD
 from tests.study.findings.simulated import (
     CLASSES,
+    EXAMPLES,
     blended,
     curve,
     independent,
@@ -25,13 +26,13 @@ from tests.study.findings.simulated import (
 def test_the_widest_gap_stands_beside_all_that_it_may_be_compared_with() -> None:
     accuracy = members(np.array([0.2, 0.5, 0.8]), np.array([0.1, 0.3, 0.8]))
     holds, numbers = dynamics.presence(run(nested(accuracy)).observed("train"))
-    # Gaps of 0.5 - 0.0714, 0.6 - 0.2308 and 1 - 0.6667.
-    chance = 0.02 / 0.28
-    error = math.sqrt(chance * (1 - chance) / 120)
+    # Gaps of 0.5 - 0.0714, but nothing is learned yet, 0.6 - 0.2308 and 1 - 0.6667.
+    chance = 0.15 / 0.65
+    error = math.sqrt(chance * (1 - chance) / 300)
     assert holds
     assert numbers == (
-        f"widest gap {0.5 - chance:.3f} ± {error:.3f}: agreement 0.500, its chance level "
-        f"{chance:.3f}, within classes {chance:.3f}, ERA 0.020, LB 0.000 (epoch 1)"
+        f"widest gap {0.6 - chance:.3f} ± {error:.3f}: agreement 0.600, its chance level "
+        f"{chance:.3f}, within classes {chance:.3f}, ERA 0.150, LB 0.000 (epoch 2)"
     )
 
 
@@ -172,6 +173,34 @@ def test_pabak_that_is_constant_looks_like_nothing() -> None:
         UNTOLD,
         "r is not defined: one of the curves is constant",
     )
+
+
+def test_presence_is_seen_in_an_epoch_in_which_something_is_learned() -> None:
+    """The widest gap is one of few examples, or of nothing learned; a smaller one is clear."""
+    n = 1000
+    label = np.arange(n) % 5
+    clear = blended(np.full((1, 2), 0.5), 0.3, n)
+    nothing = nested(np.full((1, 2), 0.01), n)  # the same ten examples: agreement 1
+    epochs = np.concatenate([nothing, clear, independent(np.full((1, 2), 0.5), n)])
+    observed = run(epochs, label=label).observed("train")
+    assert np.nanargmax(dynamics.chance_gap(observed)) == 0
+    holds, numbers = dynamics.presence(observed)
+    assert holds
+    assert numbers.endswith("(epoch 2)")
+    not_so = run(np.concatenate([nothing, epochs[2:], epochs[2:]]), label=label).observed("train")
+    assert dynamics.presence(not_so)[0] is False
+
+
+def test_pairs_of_members_with_equal_labels_of_their_own() -> None:
+    """Labels are kept per member where rates of noise differ, be those members left out."""
+    rights = [independent(np.full((3, 2), 0.5), seed=s) for s in (1, 2)]
+    label = np.arange(EXAMPLES) % len(CLASSES)
+    own = run(rights[0], networks=("x",) * 2, label=np.stack([label, label]), true_label=label)
+    plain = run(rights[0], networks=("x",) * 2)
+    other = run(rights[1], name="b", networks=("y",) * 2)
+    found, same = comparisons._pairs([own, other]), comparisons._pairs([plain, other])
+    for one, two in zip(found, same, strict=True):
+        np.testing.assert_array_equal(one.chance, two.chance)
 
 
 def collapsed(accuracy: float) -> np.ndarray:

@@ -174,6 +174,14 @@ def test_samples_decide_where_nothing_else_does() -> None:
     assert finding().caveats([whole, replace(part, word=HOLDS)]) == []
 
 
+def test_runs_on_all_data_are_no_samples() -> None:
+    fails, holds = Verdict(("a",), "", FAILS), Verdict(("b",), "", HOLDS)
+    assert finding().overall([fails, holds]) == FAILS
+    assert finding().caveats([fails, holds]) == []
+    sample = Verdict(("c",), "", HOLDS, caveats=(SAMPLE,))
+    assert finding().caveats([fails, holds, sample]) == ["on a sample otherwise: c"]
+
+
 def test_what_decides_and_is_weak_in_one_way_or_another_is_marked() -> None:
     ab = Verdict(("a", "b"), "", HOLDS, caveats=(CONFOUNDED,))
     cd = Verdict(("c", "d"), "", HOLDS, caveats=(SAMPLE,))
@@ -268,3 +276,9 @@ def test_every_takes_several_kinds_that_show_it() -> None:
     assert every.caveats(part) == [SAMPLE]
     parts = every.verdicts([one, of("b", "lenet5", shows, sample=5)])
     assert every.overall(parts) == UNTOLD
+    # A batch size that is not known is not another one; two that are known are.
+    one.about = replace(one.about, batch_size=32)
+    again = of("b", "lenet5", shows)
+    assert every.overall(every.verdicts([one, again])) == UNTOLD
+    again.about = replace(again.about, batch_size=64)
+    assert every.overall(every.verdicts([one, again])) == HOLDS
