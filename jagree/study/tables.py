@@ -285,7 +285,7 @@ def most_common_prediction(prediction: np.ndarray) -> tuple[np.ndarray, np.ndarr
     members = run = np.zeros(ordered.shape[1], np.int64)
     for row in ordered:
         run = np.where(row == previous, run + 1, 1) * (row >= 0)
-        longer, as_long = run > members, (run == members) & (row >= 0)
+        longer, as_long = run > members, run == members
         common = np.where(longer, row, np.where(as_long, -1, common))
         members = np.where(longer, run, members)
         previous = row

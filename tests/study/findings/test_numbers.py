@@ -10,6 +10,7 @@ import pytest
 from jagree.study import chance_within_classes
 from jagree.study.findings import comparisons, dynamics
 from jagree.study.findings.evidence import CannotTellError
+from jagree.study.findings.observed import pair_chance
 from jagree.study.findings.verdicts import UNTOLD
 from tests.study.findings.simulated import (
     CLASSES,
@@ -189,6 +190,35 @@ def test_presence_is_seen_in_an_epoch_in_which_something_is_learned() -> None:
     assert numbers.endswith("(epoch 2)")
     not_so = run(np.concatenate([nothing, epochs[2:], epochs[2:]]), label=label).observed("train")
     assert dynamics.presence(not_so)[0] is False
+
+
+def test_the_order_of_bounds_is_asked_where_something_is_learned() -> None:
+    """Before, two members that guess may be right about nothing in common, which tells nothing."""
+    n = 2000
+    label = np.arange(n) % 5
+    guess = np.arange(n) < 300  # 0.15, where guessing gives 0.2
+    guesses = np.stack([guess, guess[::-1]])[None]
+    learned = nested(np.array([[0.5, 0.6]]), n).repeat(3, 0)
+    holds, numbers = dynamics._order_of_bounds(
+        run(np.concatenate([guesses, learned]), label=label).observed("train")
+    )
+    assert holds
+    assert numbers.startswith("in 3 of 3 epochs; ")
+    with pytest.raises(CannotTellError, match="some member has learned nothing"):
+        dynamics._order_of_bounds(run(guesses.repeat(3, 0), label=label).observed("train"))
+
+
+def test_chance_of_pairs_is_that_of_each_pair() -> None:
+    """In classes of unequal size; a pair that gets nothing right has none."""
+    rng = np.random.default_rng(0)
+    classes = np.repeat([4, 1, 7], [10, 60, 200])
+    right = rng.random((4, 270)) < np.where(classes == 1, 0.8, 0.3)
+    right[2:] = False
+    found = pair_chance(right, classes)
+    for i, j in itertools.product(range(4), repeat=2):
+        expected = float(chance_within_classes(right[[i, j]], classes))
+        assert found[i, j] == pytest.approx(expected, rel=1e-12, nan_ok=True)
+    assert np.isnan(found[2, 3])
 
 
 def test_pairs_of_members_with_equal_labels_of_their_own() -> None:
