@@ -15,7 +15,7 @@ import numpy as np
 from absl import app, flags
 from ml_collections import ConfigDict
 
-from jagree.networks import layers
+from jagree.networks import convolutions, layers
 from jagree.networks.lenet5 import LeNet5
 from jagree.training import optimizers, tasks
 from jagree.training.optimizers import Hyper
@@ -23,13 +23,13 @@ from jagree.training.state import init_members
 from jagree.training.steps import Learner, eval_step, train_step
 
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "Times that each form is measured.")
-FORMS = {"xla": layers.dense_convolution, "banded": layers.banded_convolution}
+FORMS = {"xla": convolutions.dense_convolution, "banded": convolutions.banded_convolution}
 STEPS = 10  # timed together
 
 
-def compiled(form: layers.Convolution):
+def compiled(form: convolutions.Convolution):
     """Training and evaluation of LeNet5 with that form, compiled; and its state."""
-    layers.choose_convolution = lambda *_: form
+    layers.convolve = form
     optimizer = optimizers.sgd(ConfigDict())
     learner = Learner(LeNet5(classes=10), tasks.SINGLE_LABEL, optimizer)
     (state,) = init_members(learner.network, optimizer, (32, 32, 3), seed=0, members=[0])

@@ -13,7 +13,7 @@ import time
 import jax
 from absl import app, flags
 
-from jagree.networks import layers
+from jagree.networks import convolutions
 
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "Times that each form is measured.")
 _BATCH = flags.DEFINE_integer("batch", 32, "Images.")
@@ -33,15 +33,18 @@ def four_axes(image: jax.Array, kernel: jax.Array, stride: int, padding: int) ->
     return image @ kernel[0, 0]
 
 
-def forms(size: int) -> dict[str, layers.Convolution]:
+def forms(size: int) -> dict[str, convolutions.Convolution]:
     """What is compared for a kernel of this size."""
     if size == 1:
         return {
-            "convolution": layers.dense_convolution,
+            "convolution": convolutions.dense_convolution,
             "four axes": four_axes,
-            "two axes": layers.pointwise_convolution,
+            "two axes": convolutions.pointwise_convolution,
         }
-    return {"convolution": layers.dense_convolution, "windows": layers.unfolded_convolution}
+    return {
+        "convolution": convolutions.dense_convolution,
+        "windows": convolutions.unfolded_convolution,
+    }
 
 
 def seconds(call, *arguments) -> float:

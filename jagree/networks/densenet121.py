@@ -9,9 +9,12 @@ from jagree.networks.layers import (
     BatchNorm,
     Conv,
     Dense,
+    Moments,
     at_least_single,
     average_pool,
+    batch_moments,
     check_size,
+    concatenate_moments,
     max_pool,
 )
 
@@ -52,13 +55,19 @@ class DenseNet121(nn.Module):
             single one (`DenseNet121Cifar`: 8x8).
         """
         x = self.stem(image.astype(self.dtype), train)
+        # Of each part of x, taken once: all later layers of a block normalise the same features.
+        moments: list[Moments] = []
         for block, depth in enumerate(self.depths):
             if block:  # the transition from the block before: half the features, half the size
-                x = Conv(x.shape[-1] // 2, 1, use_bias=False)(nn.relu(BatchNorm()(x, train)))
+                x = nn.relu(BatchNorm()(x, train, concatenate_moments(moments)))
+                x = Conv(x.shape[-1] // 2, 1, use_bias=False)(x)
                 x = average_pool(x)
+            moments = [batch_moments(x)]
             for _ in range(depth):
-                x = jnp.concatenate([x, self.layer(x, train)], axis=-1)
-        x = nn.relu(BatchNorm()(x, train)).mean((1, 2))
+                added = self.layer(x, train, concatenate_moments(moments))
+                moments.append(batch_moments(added))
+                x = jnp.concatenate([x, added], axis=-1)
+        x = nn.relu(BatchNorm()(x, train, concatenate_moments(moments))).mean((1, 2))
         return Dense(self.classes)(at_least_single(x))
 
     def stem(self, image: Float[Array, "B H W 3"], train: bool) -> Float[Array, "B H2 W2 C"]:
@@ -67,9 +76,12 @@ class DenseNet121(nn.Module):
         x = Conv(2 * self.growth, 7, stride=2, padding=3, use_bias=False)(image)
         return max_pool(nn.relu(BatchNorm()(x, train)), 3, 2, padding=1)
 
-    def layer(self, x: Float[Array, "B H W C"], train: bool) -> Float[Array, "B H W G"]:
+    def layer(
+        self, x: Float[Array, "B H W C"], train: bool, moments: Moments
+    ) -> Float[Array, "B H W G"]:
         """The features that one layer adds."""
-        x = Conv(BOTTLENECK * self.growth, 1, use_bias=False)(nn.relu(BatchNorm()(x, train)))
+        x = nn.relu(BatchNorm()(x, train, moments))
+        x = Conv(BOTTLENECK * self.growth, 1, use_bias=False)(x)
         return Conv(self.growth, 3, padding=1, use_bias=False)(nn.relu(BatchNorm()(x, train)))
 
 

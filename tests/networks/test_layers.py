@@ -1,117 +1,10 @@
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from jagree.networks import layers
-
-
-def literal_convolution(
-    image: np.ndarray, kernel: np.ndarray, stride: int, padding: int
-) -> np.ndarray:
-    height, width, _, features = kernel.shape
-    image = np.pad(image, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
-    rows = (image.shape[1] - height) // stride + 1
-    columns = (image.shape[2] - width) // stride + 1
-    out = np.zeros((len(image), rows, columns, features))
-    for i in range(rows):
-        for j in range(columns):
-            top, left = i * stride, j * stride
-            window = image[:, top : top + height, left : left + width]
-            out[:, i, j] = np.einsum("bhwc,hwcf->bf", window, kernel)
-    return out
-
-
-BANDED, DENSE = layers.banded_convolution, layers.dense_convolution
-POINTWISE, UNFOLDED = layers.pointwise_convolution, layers.unfolded_convolution
-
-# (form, image, kernel, stride, padding): LeNet5's three, and shapes of which no two axes are equal.
-CASES = [
-    *[
-        (form, *case)
-        for form in (BANDED, DENSE, UNFOLDED)
-        for case in (
-            ((2, 32, 32, 3), (5, 5, 3, 6), 1, 0),
-            ((2, 14, 14, 6), (5, 5, 6, 16), 1, 0),
-            ((2, 5, 5, 16), (5, 5, 16, 120), 1, 0),
-            ((3, 9, 7, 2), (2, 4, 2, 5), 1, 0),
-            ((3, 9, 7, 2), (3, 3, 2, 5), 1, 1),
-            ((2, 3, 4, 1), (3, 1, 1, 2), 1, 2),
-        )
-    ],
-    *[
-        (form, *case)
-        for form in (DENSE, UNFOLDED)
-        for case in (
-            ((3, 9, 8, 2), (3, 3, 2, 5), 2, 1),
-            ((2, 15, 16, 3), (7, 7, 3, 4), 2, 3),
-            ((3, 2, 1, 2), (3, 3, 2, 5), 1, 1),
-        )
-    ],
-    *[
-        (form, *case)
-        for form in (POINTWISE, DENSE)
-        for case in (
-            ((3, 9, 7, 2), (1, 1, 2, 5), 1, 0),
-            ((3, 9, 6, 2), (1, 1, 2, 5), 2, 0),
-            ((3, 9, 6, 2), (1, 1, 2, 5), 3, 1),
-        )
-    ],
-]
-
-
-@pytest.mark.parametrize(("form", "image_shape", "kernel_shape", "stride", "padding"), CASES)
-def test_each_form_is_the_literal_convolution(
-    form, image_shape, kernel_shape, stride, padding
-) -> None:
-    rng = np.random.default_rng(0)
-    image, kernel = rng.normal(size=image_shape), rng.normal(size=kernel_shape)
-    found = form(jnp.float32(image), jnp.float32(kernel), stride, padding)
-    expected = literal_convolution(image, kernel, stride, padding)
-    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
-
-
-@pytest.mark.parametrize(
-    ("form", "image_shape", "kernel_shape", "stride", "padding"),
-    [case for case in CASES if case[0] is not DENSE],
-)
-def test_the_forms_have_the_same_gradients(
-    form, image_shape, kernel_shape, stride, padding
-) -> None:
-    rng = np.random.default_rng(0)
-    image, kernel = (jnp.float32(rng.normal(size=s)) for s in (image_shape, kernel_shape))
-
-    def gradients(form):
-        return jax.grad(lambda i, k: jnp.sin(form(i, k, stride, padding)).sum(), argnums=(0, 1))(
-            image, kernel
-        )
-
-    for ours, theirs in zip(gradients(form), gradients(DENSE), strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-4)
-
-
-def test_the_banded_form_has_no_stride() -> None:
-    with pytest.raises(ValueError, match="stride 1, not 2"):
-        BANDED(jnp.zeros((1, 4, 4, 1)), jnp.zeros((2, 2, 1, 1)), 2)
-
-
-def test_the_banded_form_is_for_small_maps_on_a_cpu_and_products_are_for_all() -> None:
-    choose = layers.choose_convolution
-    small, large = ((128, 32, 32, 3), (5, 5, 3, 6)), ((128, 32, 32, 64), (3, 3, 64, 64))
-    assert choose(*small, backend="cpu") is BANDED
-    assert choose(*small, stride=2, backend="cpu") is DENSE
-    assert choose(*large, backend="cpu") is DENSE
-    edge = (2, 4, 60, 4), (3, 3, 4, 3)  # a band of 3 * 60 * 4 rows and 58 * 3 columns
-    assert choose(*edge, backend="cpu") is BANDED
-    assert choose(*edge, padding=1, backend="cpu") is DENSE  # 3 * 62 * 4 and 60 * 3
-    tiny, next_to_tiny = ((128, side, side, 512) for side in (2, 3))
-    assert choose(tiny, (3, 3, 512, 512), padding=1, backend="cpu") is UNFOLDED
-    assert choose(next_to_tiny, (3, 3, 512, 512), padding=1, backend="cpu") is DENSE
-    assert choose((128, 1, 3, 512), (3, 3, 512, 512), padding=1, backend="cpu") is DENSE
-    for backend in ("gpu", "tpu"):
-        assert choose(*small, backend=backend) is DENSE
-        assert choose(tiny, (3, 3, 512, 512), padding=1, backend=backend) is DENSE
-        assert choose((128, 8, 8, 256), (1, 1, 256, 64), stride=2, backend=backend) is POINTWISE
 
 
 def test_average_pool_cuts_what_does_not_fill_a_window() -> None:
@@ -171,6 +64,48 @@ def test_max_pool_is_the_largest_of_each_window_and_never_what_was_added() -> No
     np.testing.assert_array_equal(found[:, 0, 0], image[:, 0:2, 0:2].max((1, 2)))
     np.testing.assert_array_equal(found[:, 1, 1], image[:, 1:4, 1:4].max((1, 2)))
     assert layers.max_pool(jnp.array(image), 2, 2).shape == (2, 2, 2, 3)
+
+
+@pytest.mark.parametrize(("size", "stride", "padding"), [(2, 2, 0), (3, 2, 1), (3, 1, 0)])
+def test_max_pool_is_the_windowed_reduction_with_its_gradient(
+    size: int, stride: int, padding: int
+) -> None:
+    """Of values many of which are equal: XLA gives the gradient to the first, by rows."""
+    rng = np.random.default_rng(0)
+    image = jnp.float32(rng.integers(0, 3, (3, 7, 9, 4)))
+
+    def windowed(x):
+        return nn.max_pool(x, (size, size), (stride, stride), ((padding, padding),) * 2)
+
+    expected, theirs = jax.vjp(windowed, image)
+    found, ours = jax.vjp(lambda x: layers.max_pool(x, size, stride, padding), image)
+    np.testing.assert_array_equal(found, expected)
+    cotangent = jnp.float32(rng.normal(size=found.shape))
+    np.testing.assert_allclose(ours(cotangent)[0], theirs(cotangent)[0], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("row", range(3))
+@pytest.mark.parametrize("column", range(3))
+def test_max_pool_hides_no_nan(row: int, column: int) -> None:
+    image = np.random.default_rng(0).random((1, 3, 3, 1)).astype(np.float32)
+    image[0, row, column] = np.nan
+    assert np.isnan(layers.max_pool(jnp.array(image), 3, 1)).all()
+
+
+def test_moments_of_parts_are_the_moments_of_the_whole() -> None:
+    rng = np.random.default_rng(0)
+    x = jnp.float32(rng.normal(2, 3, (5, 4, 3, 6)))
+    found = layers.concatenate_moments(
+        [layers.batch_moments(x[..., :2]), layers.batch_moments(x[..., 2:])]
+    )
+    np.testing.assert_allclose(found.mean, x.mean((0, 1, 2)), rtol=1e-5)
+    np.testing.assert_allclose(found.square, (x**2).mean((0, 1, 2)), rtol=1e-5)
+    norm = layers.BatchNorm()
+    variables = norm.init(jax.random.key(0), x, True)
+    ours, own = norm.apply(variables, x, True, found, mutable=["batch_stats"])
+    theirs, alone = norm.apply(variables, x, True, mutable=["batch_stats"])
+    np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5), own, alone)
 
 
 def test_layers_compute_in_half_precision_with_float32_weights_and_moments() -> None:
