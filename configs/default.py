@@ -13,8 +13,10 @@ def get_config() -> ConfigDict:
     config.name = "default"  # of the experiment: titles, and the run folder runs/<name>
     config.seed = 0  # of weights and shuffles; with the member's number it decides both
     config.network = "lenet5"  # or vgg16, resnet50, densenet121, ...; see jagree/registry.py
-    # Computing in bfloat16 is faster on accelerators and rounds to 3 digits; weights, their
-    # updates, BatchNorm's moments and the logits stay float32.
+    # What networks compute in. tensorfloat32: float32 whose products and convolutions round their
+    # factors to 10 bits (3 digits) where the device can: NVIDIA GPUs from Ampere on; a TPU is more
+    # precise, a CPU computes float32. bfloat16: activations of 7 bits (2 digits). Weights, their
+    # updates, BatchNorm's moments and the logits are float32 always.
     config.precision = "float32"
     config.members = 5  # networks trained at once; the paper's number
     config.epochs = 60  # passes over the training split
@@ -90,6 +92,9 @@ def get_config() -> ConfigDict:
     config.training.eval_batch_size = 0  # examples; 0: by the device, 125 on a CPU, else 1,000
     config.training.feed = "auto"  # resident (images on the device), stream, auto by their size
     config.training.feed_workers = 0  # processes that cut crops for stream; 0: threads of this one
+    # Compiled programs, kept for the next start: a folder; "": jagree/compiled in XDG_CACHE_HOME or
+    # ~/.cache; off: none are kept. If JAX was told a folder (JAX_COMPILATION_CACHE_DIR), that one.
+    config.training.compilation_cache = ""
     config.training.checkpoint_every = 1  # epochs; a killed run repeats at most so many
 
     # Measured once per data set and settings, and found again by other runs beside this one.

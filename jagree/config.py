@@ -12,7 +12,7 @@ from jagree.errors import UsageError
 from jagree.words import counted
 
 CHOICES = {
-    "precision": ("float32", "bfloat16"),
+    "precision": ("float32", "tensorfloat32", "bfloat16"),
     "recording.mode": ("epoch_end", "online"),
     "training.engine": ("auto", "vmap", "loop"),
     "training.feed": ("auto", "resident", "stream"),

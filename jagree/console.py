@@ -16,10 +16,10 @@ from jagree import data
 from jagree.config import per_member
 from jagree.data.split import Split
 from jagree.record.correctness import RULES
-from jagree.words import counted, duration, enumeration
+from jagree.words import counted, duration, enumeration, size
 
 if TYPE_CHECKING:  # training is imported by main alone, and late
-    from jagree.training.loop import Fields, Plan
+    from jagree.training.loop import Compiled, Fields, Plan
 
 
 def say(text: str) -> None:
@@ -45,6 +45,7 @@ class Console:
         self._right = RULES[correctness]
         self._diverged: set[int] = set()
         self._bar: tqdm | None = None
+        self._bar_epoch = 0
         self._preparing: tqdm | None = None
         self._images_prepared = 0
         self._clock: float | None = None
@@ -78,15 +79,29 @@ class Console:
                 say(f"  {name}: {note}")
         todo = plan.last_epoch - plan.first_epoch + 1
         done = plan.first_epoch - 1
+        precision = f"precision {config.precision}: {plan.precision}\n" if plan.precision else ""
         resumed = f"goes on after epoch {done} of {plan.last_epoch}: " if done else ""
         say(
             f"{resumed}{counted(todo, 'epoch')} of {counted(plan.steps, 'step')}, batch "
             f"{config.batch_size}\n"
             f"engine {plan.engine} on {plan.device}: {plan.reason}\n"
+            f"{precision}"
             f"feed {plan.feed}: {plan.feed_reason}\n"
-            f"compiling the steps of {enumeration(list(plan.parameters))}, which lengthens epoch "
-            f"{plan.first_epoch} ..."
+            f"compiling the steps of {enumeration(list(plan.parameters))}"
+            f"{f' ({plan.programs})' if plan.programs else ''} ..."
         )
+
+    def compiled(self, compiled: Compiled) -> None:
+        """Say how long it took, what memory is needed, and if the engine is another for that."""
+        if compiled.engine != self._plan.engine:
+            say(f"engine {compiled.engine} in its place: {compiled.reason}")
+        line = f"compiled {counted(compiled.programs, 'program')} in {duration(compiled.seconds)}"
+        if compiled.need is not None:
+            free, where = compiled.memory.free, compiled.memory.where
+            of = "" if free is None else f" of the {size(free)} free in {where}"
+            each = size(compiled.need.each)
+            line += f"; memory: up to {size(compiled.need.total)}{of}, {each} for each network"
+        say(line)
 
     def _members(self) -> str:
         counts = Counter(per_member(self._config, "network"))
@@ -101,13 +116,15 @@ class Console:
     def stepped(self, epoch: int, steps: int) -> None:
         """Move the bar; after the first steps, say how long it will take."""
         now = time.monotonic()
+        self._close_bar(epoch - 1)
         if self._bar is None:
+            self._bar_epoch = epoch
             title = f"epoch {epoch}/{self._config.epochs}"
             self._bar = self._new_bar(self._plan.steps, title, "step")
         self._bar.update(steps)
         if self._said_estimate:
             return
-        if self._clock is None:  # the first dispatch is mostly compilation
+        if self._clock is None:  # nobody knows when the first dispatch began
             self._clock = now
             return
         self._steps_timed += steps
@@ -133,9 +150,7 @@ class Console:
 
     def recorded(self, epoch: int, fields: Fields, seconds: float) -> None:
         """One line per epoch, and a line for each member that has just diverged."""
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
+        self._close_bar(epoch)
         if not self.train_seconds:
             say(self._header())
         self.train_seconds += seconds
@@ -144,11 +159,21 @@ class Console:
             columns.append(_numbers(self._right(fields[name]["prediction"], split.label)))
         self._said_estimate = True
         columns.append(f"{seconds:6.1f} s")
-        if self._plan.first_epoch < epoch < self._config.epochs:  # the first one compiles
+        if self._plan.first_epoch < epoch < self._config.epochs:  # the first begins slowly
             left = (self._config.epochs - epoch) * seconds
             columns[-1] += f", {duration(round(left))} left"
         say("  ".join(columns))
         self._name_diverged(epoch, fields)
+
+    def finishing(self, epoch: int) -> None:
+        """Say what is waited for after Ctrl-C."""
+        say(f"writing what is finished of epoch {epoch} ...; Ctrl-C once more ends at once")
+
+    def _close_bar(self, epoch: int) -> None:
+        """Take away the bar of an epoch up to this one; a later one's stays, and goes on."""
+        if self._bar is not None and self._bar_epoch <= epoch:
+            self._bar.close()
+            self._bar = None
 
     def _header(self) -> str:
         names = "".join(f"  {name + ' (%)':<30}" for name in self._splits)

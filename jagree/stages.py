@@ -222,6 +222,10 @@ class _FolderListener(Console):
             train_seconds=0.0,
         )
 
+    def compiled(self, compiled: Any) -> None:
+        super().compiled(compiled)
+        self._folder.note(engine=compiled.engine, compile_seconds=round(compiled.seconds, 1))
+
     def recorded(self, epoch: int, fields: Any, seconds: float) -> None:
         super().recorded(epoch, fields, seconds)
         self._folder.update(epochs_recorded=epoch)

@@ -57,6 +57,15 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
+def size(number: float) -> str:
+    """Bytes, in millions or thousands of millions.
+
+    >>> size(18_432_000), size(25_300_000_000)
+    ('18.4 MB', '25.3 GB')
+    """
+    return f"{number / 1e9:.1f} GB" if number >= 1e8 else f"{number / 1e6:.1f} MB"
+
+
 def moment(iso: str) -> str:
     """A point in time as ISO 8601 writes it, without the letters.
 

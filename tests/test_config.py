@@ -40,7 +40,11 @@ CASES = [
     ("schedule.momentum_high", 1.0, r"schedule.momentum_high must lie in \[0, 1\), not 1.0"),
     ("schedule.momentum_low", 0.96, "momentum_low=0.96 is above schedule.momentum_high=0.95"),
     ("recording.mode", "off", "known: epoch_end, online"),
-    ("precision", "float16", "unknown precision 'float16'; known: float32, bfloat16"),
+    (
+        "precision",
+        "float16",
+        "'float16'; known: float32, tensorfloat32, bfloat16",
+    ),
     ("per_member.learning_rate", (0.1,), r"1 value for 5 members; .* set members=1\), or none"),
     ("per_member.network", ("lenet5",) * 4, "per_member.network has 4 values for 5 members"),
     ("per_member.network", ("lenet5",) * 4 + ("vgg",), "did you mean 'vgg16'"),

@@ -18,7 +18,8 @@ from jagree.record import correct, open_record
 from jagree.runfolder import RunFolder, host
 from jagree.statistics import segments
 from jagree.statistics.table import open_tables
-from jagree.training.loop import Plan
+from jagree.training.listener import Compiled, Plan
+from jagree.training.memory import Capacity, Need
 from tests.privileges import unprivileged
 from tests.record.conftest import make_fields, make_recorder, make_splits
 
@@ -247,9 +248,11 @@ def plan(**changed: Any) -> Plan:
         feed="stream",
         feed_reason="so",
         device="1 x cpu",
+        precision="",
         steps=4,
         first_epoch=1,
         last_epoch=12,
+        programs="kept there",
     )
     return usual._replace(**changed)
 
@@ -266,16 +269,45 @@ def test_the_plan_is_told(small: ConfigDict, capsys: pytest.CaptureFixture) -> N
         "12 epochs of 4 steps, batch 48",
         "engine loop on 1 x cpu: why",
         "feed stream: so",
-        "compiling the steps of lenet5, which lengthens epoch 1 ...",
+        "compiling the steps of lenet5 (kept there) ...",
     ]
+
+
+def test_what_the_device_makes_of_the_precision_is_told(
+    small: ConfigDict, capsys: pytest.CaptureFixture
+) -> None:
+    small.precision = "tensorfloat32"
+    lines = told(small, plan(precision="it cannot"), capsys)
+    assert lines[2:4] == ["engine loop on 1 x cpu: why", "precision tensorfloat32: it cannot"]
+
+
+def test_what_was_compiled_is_told(small: ConfigDict, capsys: pytest.CaptureFixture) -> None:
+    console = Console(small, make_splits(), "single_label")
+    console.planned(plan())
+    capsys.readouterr()
+    memory = Capacity(9 * 10**9, 8 * 10**9, "the device's memory", is_main=False)
+    need = Need(10**9, shared=4 * 10**8, members=3)
+    usual = Compiled(4, 61.2, engine="loop", reason="so", need=need, memory=memory)
+    console.compiled(usual)
+    told = "compiled 4 programs in 1 min 1 s"
+    room = " of the 8.0 GB free in the device's memory"
+    assert (
+        capsys.readouterr().out == f"{told}; memory: up to 1.0 GB{room}, 0.2 GB for each network\n"
+    )
+    console.compiled(usual._replace(memory=memory._replace(free=None), engine="vmap"))
+    assert capsys.readouterr().out.splitlines() == [
+        "engine vmap in its place: so",
+        f"{told}; memory: up to 1.0 GB, 0.2 GB for each network",
+    ]
+    console.compiled(usual._replace(need=None, programs=1))
+    assert capsys.readouterr().out == "compiled 1 program in 1 min 1 s\n"
 
 
 def test_a_resumed_run_says_after_which_epoch_it_goes_on(
     small: ConfigDict, capsys: pytest.CaptureFixture
 ) -> None:
-    _, epochs, *_, compiling = told(small, plan(first_epoch=3), capsys)
+    _, epochs, *_ = told(small, plan(first_epoch=3), capsys)
     assert epochs == "goes on after epoch 2 of 12: 10 epochs of 4 steps, batch 48"
-    assert compiling.endswith(", which lengthens epoch 3 ...")
     _, epochs, *_ = told(small, plan(first_epoch=12, steps=1), capsys)
     assert epochs == "goes on after epoch 11 of 12: 1 epoch of 1 step, batch 48"
 
@@ -284,8 +316,8 @@ def test_all_networks_that_are_compiled_are_named(
     small: ConfigDict, capsys: pytest.CaptureFixture
 ) -> None:
     small.per_member.network = ("vgg16", "lenet5", "vgg16")
-    *_, compiling = told(small, plan(parameters={"vgg16": 8, "lenet5": 9}), capsys)
-    assert compiling == "compiling the steps of vgg16 and lenet5, which lengthens epoch 1 ..."
+    both = plan(parameters={"vgg16": 8, "lenet5": 9}, programs="")
+    assert told(small, both, capsys)[-1] == "compiling the steps of vgg16 and lenet5 ..."
 
 
 def test_one_image_is_no_images(small: ConfigDict, capsys: pytest.CaptureFixture) -> None:

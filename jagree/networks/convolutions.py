@@ -4,12 +4,14 @@ Axis letters: B batch, H W height and width, C channels in, F features out, h w 
 """
 
 import functools
+import itertools
 import operator
 from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 
@@ -49,24 +51,74 @@ def banded_convolution(
     stride: int = 1,
     padding: int = 0,
 ) -> Float[Array, "B H2 W2 F"]:
-    """One matrix product again: along the width, a convolution is a banded matrix. Stride 1 only.
+    """One matrix product again: over a tile of the map, a convolution is a banded matrix.
 
-    The band is mostly zeros, so this does about W / w times the arithmetic; on small, narrow maps
-    a CPU still trains with it nearly twice as fast (bench/convolution.py, docs/decisions.md).
+    A row of the product is a tile of the image with what surrounds it, a column one feature of one
+    pixel within the tile (`choose_tile`). The matrix is mostly zeros, so this does several times
+    the arithmetic; on small maps of few features a CPU still trains with it more than twice as fast
+    (bench/convolution.py, docs/decisions.md). Stride 1 only.
     """
     if stride != 1:
         raise ValueError(f"the banded form has stride 1, not {stride}")
     image = _padded(image, padding)
-    height, width, channels, features = kernel.shape
+    batch = len(image)
+    height, width, _, features = kernel.shape
     rows, columns = image.shape[1] - height + 1, image.shape[2] - width + 1
-    shift = jnp.stack(
-        [jnp.eye(image.shape[2], columns, k=-j, dtype=image.dtype) for j in range(width)]
+    tall, wide = choose_tile((rows, columns), kernel.shape)
+    down, across = rows // tall, columns // wide  # tiles
+    band = jnp.einsum(
+        "iap,jbq,ijcf->abcpqf",
+        _shifts(height, tall, image.dtype),
+        _shifts(width, wide, image.dtype),
+        kernel,
     )
-    band = jnp.einsum("jab,ijcf->iacbf", shift, kernel)
-    band = band.reshape(height * image.shape[2] * channels, columns * features)
-    lines = image.reshape(*image.shape[:2], -1)
-    windows = jnp.concatenate([lines[:, i : i + rows] for i in range(height)], axis=-1)
-    return (windows @ band).reshape(image.shape[0], rows, columns, features)
+    tiles = _overlapping(_overlapping(image, down, tall, height, 1), across, wide, width, 3)
+    tiles = tiles.reshape(batch * down * across, -1)
+    out = tiles @ band.reshape(tiles.shape[1], tall * wide * features)
+    out = out.reshape(batch, down, across, tall, wide, features).swapaxes(2, 3)
+    return out.reshape(batch, rows, columns, features)
+
+
+def choose_tile(out: tuple[int, int], kernel_shape: tuple[int, ...]) -> tuple[int, int]:
+    """Rows and columns of the tiles that the banded form computes at once; they divide the map.
+
+    Parameters
+    ----------
+    out : (int, int)
+        Rows and columns of the convolution's result.
+    kernel_shape : tuple of int
+        h, w, C, F.
+
+    Notes
+    -----
+    The smallest sum of the arithmetic, a tile's product with the band, and of what is moved, the
+    tile and its result; a value moved weighs as much as 100 multiplications, about what two CPU
+    cores were measured to do.
+    """
+    height, width, channels, features = kernel_shape
+
+    def cost(tile: tuple[int, int]) -> float:
+        tall, wide = tile
+        seen = (tall + height - 1) * (wide + width - 1) * channels
+        made = tall * wide * features
+        return (seen * made + 100 * (seen + made)) / (tall * wide)
+
+    tall, wide = ([n for n in range(1, length + 1) if length % n == 0] for length in out)
+    return min(itertools.product(tall, wide), key=cost)
+
+
+def _shifts(size: int, tile: int, dtype: DTypeLike) -> Float[Array, "size seen tile"]:
+    """[i, a, p]: whether tap i of pixel p of a tile sees pixel a of what surrounds it."""
+    return jnp.stack([jnp.eye(tile + size - 1, tile, k=-i, dtype=dtype) for i in range(size)])
+
+
+def _overlapping(
+    x: Float[Array, "..."], tiles: int, tile: int, size: int, axis: int
+) -> Float[Array, "..."]:
+    """So many tiles of an axis, each with what a kernel of that size sees, on an axis before."""
+    seen = tile + size - 1
+    parts = [lax.slice_in_dim(x, k * tile, k * tile + seen, axis=axis) for k in range(tiles)]
+    return jnp.stack(parts, (axis + 1) // 2)
 
 
 def unfolded_convolution(
@@ -131,8 +183,8 @@ def _padded(image: Float[Array, "B H W C"], padding: int) -> Float[Array, "B H2 
 
 Convolution = Callable[[Array, Array, int, int], Array]
 
-# Elements of the banded matrix up to which it was measured to win on a CPU: 512 KiB, one core's
-# second-level cache. Not measured on accelerators, where a convolution is what the chip is for.
+# Elements of a banded matrix of one whole row of the map up to which the form was measured to win
+# on a CPU. Not measured on accelerators, where a convolution is what the chip is for.
 _LARGEST_BAND = 2**17
 
 _TINY_MAP = 2  # pixels a side of the maps on which windows written out were measured to win

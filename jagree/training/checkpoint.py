@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any
 
 import jax
+import numpy as np
 from orbax.checkpoint import v1 as ocp
 
 from jagree.errors import UsageError
@@ -53,15 +54,21 @@ class Checkpoints:
         newest = self._checkpointer.latest
         return newest.step if newest else 0
 
+    def due(self, epoch: int, *, last: bool) -> bool:
+        """Whether the epoch is to be saved: the last one always, the untrained networks never."""
+        return epoch > 0 and (last or epoch % self.every == 0)
+
     def save(self, epoch: int, state: Any, *, last: bool) -> None:
-        """Save if the epoch is due, and the last one always; waits until it is on disk.
+        """Save if the epoch is due; waits until it is on disk.
+
+        `state` is a pytree of JAX or NumPy arrays; of an epoch that is not due it is not looked at.
 
         Raises
         ------
         OSError
             If the disk is full; the checkpoints before are as they were.
         """
-        if not last and epoch % self.every:
+        if not self.due(epoch, last=last):
             return
         try:
             self._checkpointer.save(epoch, state, force=True)
@@ -107,6 +114,17 @@ class Checkpoints:
             f"the checkpoint '{self._folder / str(self.latest)}' is damaged and cannot be read; "
             "delete it to go on from the one before"
         )
+
+
+def to_host(state: Any) -> Any:
+    """A copy of a pytree of arrays in main memory, which no later step can touch.
+
+    A CPU's arrays are in main memory already, and JAX would give a view of them, but the next step
+    is given their memory for its own results: hence a copy on every device.
+    """
+    for leaf in jax.tree.leaves(state):
+        leaf.copy_to_host_async()  # all are under way before the first is waited for
+    return jax.tree.map(lambda leaf: np.array(leaf, copy=True), state)
 
 
 def _shapes(tree: Any) -> dict[str, tuple[int, ...]]:

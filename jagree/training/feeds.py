@@ -1,17 +1,22 @@
 """Which feed a run gets, and making it."""
 
 import math
-import os
 from collections.abc import Mapping
+from typing import Any
 
 import jax
+import numpy as np
 from ml_collections import ConfigDict
 
 from jagree.data.frames import Frames
 from jagree.data.split import Split
 from jagree.errors import UsageError
+from jagree.training.batches import Inputs, Streamed
+from jagree.training.compilation import shapes_of
 from jagree.training.feed import BatchPlan, Feed, ResidentFeed
+from jagree.training.memory import capacity
 from jagree.training.stream import StreamFeed
+from jagree.words import size
 
 _SHARE = 4  # a device gives at most a quarter of its memory to images
 _LONGEST = 2**31  # pixels that 32-bit positions reach
@@ -103,26 +108,53 @@ def choose_feed(name: str, frames: Mapping[str, Frames]) -> tuple[str, str]:
         )
     if name != "auto":
         return name, "as configured"
-    needed, memory, where = sum(map(bytes_on_device, frames.values())), *_memory()
-    fits = needed <= memory // _SHARE and not too_long
+    needed, memory = sum(map(bytes_on_device, frames.values())), capacity()
+    fits = needed <= memory.total // _SHARE and not too_long
     return (
         "resident" if fits else "stream",
-        f"{_gigabytes(needed)} of images {'fit in' if fits else 'are more than'} a quarter of the "
-        f"{_gigabytes(memory)} of {where}",
+        f"{size(needed)} of images {'fit in' if fits else 'are more than'} a quarter of the "
+        f"{size(memory.total)} of {memory.where}",
     )
 
 
-def _memory() -> tuple[int, str]:
-    """Bytes of memory for images, and whose."""
-    device = jax.local_devices()[0]
-    try:
-        limit = (device.memory_stats() or {}).get("bytes_limit")
-    except NotImplementedError:  # some backends do not say
-        limit = None
-    if limit:
-        return int(limit), "the device's memory"
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), "main memory"
+def train_shapes(feed: Feed) -> list[Inputs]:
+    """What the training dispatches of an epoch are given, each shape once; no image is read.
+
+    Returns
+    -------
+    list of Inputs
+        Of `jax.ShapeDtypeStruct`, at most three: full dispatches, a shorter one, the last batch.
+    """
+    plan = feed.plan
+    like = _inputs(feed, 0)
+    cases = dict.fromkeys((plan.members, steps, size) for _, steps, size in plan.train_slices)
+
+    def shaped(array: Any, case: tuple[int, int, int], axes: int = 2) -> Any:
+        return array if array is None else array.update(shape=(*case, *array.shape[axes:]))
+
+    return [
+        Inputs(
+            position=shaped(like.position, case),
+            corner=shaped(like.corner, case),
+            image=shaped(like.image, case),
+            label=shaped(like.label, case, 3),
+        )
+        for case in cases
+    ]
 
 
-def _gigabytes(number: int) -> str:
-    return f"{number / 1e9:.1f} GB" if number >= 1e8 else f"{number / 1e6:.1f} MB"
+def eval_shapes(feed: Feed) -> list[Inputs]:
+    """The same of an evaluation's dispatches, at most two: full ones and a shorter one."""
+    slices = feed.plan.eval_slices
+    numbers = {part.stop - part.start: number for number, part in enumerate(slices)}
+    return [_inputs(feed, number) for number in numbers.values()]
+
+
+def _inputs(feed: Feed, number: int) -> Inputs:
+    """The shapes of what an evaluation's dispatch is given."""
+    inputs = feed.plan.eval_dispatch(number).inputs
+    if isinstance(feed.data, Streamed):
+        shape = (*inputs.position.shape, *feed.plan.frames.shape)
+        image = jax.ShapeDtypeStruct(shape, np.uint8)
+        inputs = inputs._replace(position=None, corner=None, image=image)
+    return shapes_of(inputs)

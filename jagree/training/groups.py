@@ -3,7 +3,7 @@
 Axis letters as in `jagree.training.ensemble`; here K counts the members of all networks.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -11,6 +11,7 @@ import numpy as np
 
 from jagree.training.batches import Inputs
 from jagree.training.ensemble import Ensemble
+from jagree.training.memory import Group
 from jagree.training.optimizers import Hyper
 from jagree.training.state import MemberState
 
@@ -55,6 +56,41 @@ class Groups:
             raise ValueError(f"every member must be in one group, not {order.tolist()}")
         self._back = np.argsort(order)  # from the order of the groups to that of the members
         self._rows = {name: _rows(members[name], self.members) for name in self._ensembles}
+
+    def begin(self, states: Mapping[str, Iterable[MemberState]]) -> None:
+        """Go on from these states of each network's members; see `Ensemble.begin`."""
+        for name, ensemble in self._ensembles.items():
+            ensemble.begin(states[name])
+
+    def compile(
+        self, trained: Sequence[tuple[Any, Inputs]], judged: Sequence[tuple[Any, Inputs]]
+    ) -> list[Group | None]:
+        """Make the programs of dispatches of these shapes; see `Ensemble.compile`.
+
+        Parameters
+        ----------
+        trained, judged : sequence of (data, Inputs)
+            As for `train` and `evaluate`, but of shapes (`jax.ShapeDtypeStruct`).
+        """
+
+        def of_group(members: int, tree: Any) -> Any:
+            return jax.tree.map(lambda x: x.update(shape=(members, *x.shape[1:])), tree)
+
+        return [
+            ensemble.compile(
+                [(data, of_group(ensemble.members, inputs)) for data, inputs in trained],
+                [
+                    (data, inputs._replace(label=of_group(ensemble.members, inputs.label)))
+                    for data, inputs in judged
+                ],
+            )
+            for ensemble in self._ensembles.values()
+        ]
+
+    @property
+    def programs(self) -> int:
+        """How many programs have been compiled."""
+        return sum(ensemble.programs for ensemble in self._ensembles.values())
 
     def train(self, data: Any, inputs: Inputs, hyper: Hyper) -> list[Any]:
         """Take S steps with every member; see `Ensemble.train`."""

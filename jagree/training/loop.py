@@ -1,10 +1,11 @@
-"""The run in time order: train an epoch, judge every example, record, save."""
+"""The run in time order: train an epoch, judge every example, record, save (beside the next)."""
 
 import collections
 import contextlib
+import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -18,49 +19,39 @@ from jagree.data.split import Split
 from jagree.errors import UsageError
 from jagree.record import EpochAssembly, Recorder
 from jagree.training.checkpoint import Checkpoints
-from jagree.training.ensemble import Ensemble, choose_engine
-from jagree.training.feed import Batch
-from jagree.training.feeds import choose_feed, common_shape, make_feeds
+from jagree.training.compilation import keep_programs
+from jagree.training.ensemble import Ensemble, Trained, at_once, choose_engine
+from jagree.training.feeds import (
+    choose_feed,
+    common_shape,
+    eval_shapes,
+    make_feeds,
+    train_shapes,
+)
 from jagree.training.groups import Groups, group_members
+from jagree.training.listener import Compiled, Fields, Listener, Plan
+from jagree.training.memory import (
+    COMPILER_TOO_LARGE,
+    Need,
+    bytes_of,
+    capacity,
+    is_shortage,
+    need,
+    refusal,
+    tells_shortage,
+    too_large,
+)
 from jagree.training.optimizers import Hyper
-from jagree.training.state import check_shape, init_members, parameter_count
+from jagree.training.precision import PRECISIONS, note
+from jagree.training.state import check_shape, fresh_members, member_shape, parameter_count
 from jagree.training.steps import Learner
 from jagree.training.tasks import Outcome
+from jagree.training.writer import EpochWriter
 
-Fields = dict[str, dict[str, np.ndarray]]  # split -> variable -> [K, N] or [K]
-
-
-class Plan(NamedTuple):
-    """What is about to be done, for the person who waits for it."""
-
-    parameters: Mapping[str, int]  # of one member of each network
-    image_shape: tuple[int, int, int]  # height, width, channels of what a network sees
-    engine: str
-    reason: str
-    feed: str
-    feed_reason: str
-    device: str
-    steps: int  # training steps of an epoch
-    first_epoch: int  # the first one to train now; 1 unless resumed
-    last_epoch: int
+Dispatch = tuple[str, np.ndarray, Any]  # split, positions [K, S, B] or [S, B], what is computed
 
 
-class Listener(Protocol):
-    """Whoever wants to know how the run goes."""
-
-    def prepared(self, split: str, images: int, of: int) -> None:
-        """So many more images of a split have been decoded and resized, of so many."""
-
-    def planned(self, plan: Plan) -> None:
-        """Called once, before anything is compiled."""
-
-    def stepped(self, epoch: int, steps: int) -> None:
-        """So many training steps of the epoch have been finished since the last call."""
-
-    def recorded(self, epoch: int, fields: Fields, seconds: float) -> None:
-        """The epoch is committed to the record; seconds is the time it took."""
-
-
+@tells_shortage
 def train(
     config: ConfigDict,
     splits: Mapping[str, Split],
@@ -83,25 +74,20 @@ def train(
     Raises
     ------
     UsageError
-        If record and checkpoints do not belong together.
+        If record and checkpoints do not belong together, or memory does not suffice.
     """
     done = resume_point(recorder, checkpoints)
     with contextlib.closing(Trainer(config, splits, listener)) as trainer:
         listener.planned(trainer.plan(done + 1))
+        listener.compiled(trainer.begin(fresh=not done))
         if done:
             trainer.ensemble.stacked = checkpoints.restore(trainer.ensemble.stacked)
-        elif config.recording.untrained and not recorder.epochs:
-            started = time.monotonic()
-            untrained = trainer.judge({})
-            untrained["train"]["loss"] = np.full(config.members, np.nan)
-            recorder.append(0, untrained)
-            listener.recorded(0, untrained, time.monotonic() - started)
-        for epoch in range(done + 1, config.epochs + 1):
-            started = time.monotonic()
-            fields = trainer.judge(trainer.train_epoch(epoch, listener))
-            recorder.append(epoch, fields)
-            checkpoints.save(epoch, trainer.ensemble.stacked, last=epoch == config.epochs)
-            listener.recorded(epoch, fields, time.monotonic() - started)
+        untrained = config.recording.untrained and not recorder.epochs
+        with EpochWriter(recorder, checkpoints, listener) as writer:
+            for epoch in range(0 if untrained else done + 1, config.epochs + 1):
+                fields = trainer.epoch(epoch, writer.stepped)
+                last = epoch == config.epochs
+                writer.write(epoch, fields, lambda: trainer.ensemble.stacked, last=last)
 
 
 def resume_point(recorder: Recorder, checkpoints: Checkpoints) -> int:
@@ -133,8 +119,9 @@ def make_networks(config: ConfigDict, classes: int) -> dict[str, nn.Module]:
     UsageError
         If one of them cannot take the crops that it would be given.
     """
+    dtype = PRECISIONS[config.precision].dtype
     made = {
-        name: registry.load("network", name)(classes=classes, dtype=config.precision)
+        name: registry.load("network", name)(classes=classes, dtype=dtype)
         for name in dict.fromkeys(per_member(config, "network"))
     }
     if config.data.crop:
@@ -157,6 +144,8 @@ class Trainer:
     def __init__(self, config: ConfigDict, splits: Mapping[str, Split], listener: Listener) -> None:
         self._config = config
         self._splits = splits
+        self._programs = keep_programs(config.training.compilation_cache)
+        self._memory = capacity()  # before anything is there
         train = splits["train"]
         backend = jax.default_backend()
         self._engine, self._reason = choose_engine(config.training.engine, backend)
@@ -170,18 +159,11 @@ class Trainer:
         self._online = config.recording.mode == "online"
         task = registry.load("task", task_name(config, multi_label=train.multi_label))
         optimizer = registry.load("optimizer", config.optimizer.name)(config.optimizer)
-        self._parameters: dict[str, int] = {}
-        members, ensembles = group_members(per_member(config, "network")), {}
-        for name, network in made.items():
-            learner = Learner(network, task, optimizer)
-            states = init_members(
-                network, optimizer, self._shape, seed=config.seed, members=members[name]
-            )
-            self._parameters[name] = parameter_count(states[0])
-            ensembles[name] = Ensemble(
-                learner, states, engine=self._engine, with_outcome=self._online
-            )
-        self.ensemble = Groups(ensembles, members)
+        products = PRECISIONS[config.precision].products
+        self._learners = {n: Learner(net, task, optimizer, products) for n, net in made.items()}
+        self._members = group_members(per_member(config, "network"))
+        self._like = {name: member_shape(net, optimizer, self._shape) for name, net in made.items()}
+        self.ensemble = self._lift()
         self._schedule = registry.load("schedule", config.schedule.name)
         self._feed, self._feed_reason = choose_feed(config.training.feed, frames)
         self.feeds = make_feeds(config, splits, frames, self._feed, backend)
@@ -190,16 +172,117 @@ class Trainer:
         """What training from that epoch on means."""
         devices = jax.devices()
         return Plan(
-            parameters=self._parameters,
+            parameters={name: parameter_count(like) for name, like in self._like.items()},
             image_shape=self._shape,
             engine=self._engine,
             reason=self._reason,
             feed=self._feed,
             feed_reason=self._feed_reason,
             device=f"{len(devices)} x {devices[0].device_kind}",
+            precision=note(self._config.precision, jax.default_backend()),
             steps=self.feeds["train"].plan.steps,
             first_epoch=first_epoch,
             last_epoch=self._config.epochs,
+            programs=self._programs,
+        )
+
+    def _lift(self) -> Groups:
+        """All members, with the chosen engine, as shapes without arrays."""
+        ensembles = {
+            name: Ensemble(
+                learner,
+                [self._like[name]] * len(self._members[name]),
+                engine=self._engine,
+                with_outcome=self._online,
+            )
+            for name, learner in self._learners.items()
+        }
+        return Groups(ensembles, self._members)
+
+    def begin(self, *, fresh: bool) -> Compiled:
+        """Compile every program of the run, with an engine that fits into memory.
+
+        Parameters
+        ----------
+        fresh : bool
+            Whether members get their first weights, too. Else there are only the shapes of them,
+            for `Checkpoints.restore`.
+
+        Raises
+        ------
+        UsageError
+            If no engine fits.
+        """
+        started = time.monotonic()
+        needed = self._fit()
+        if fresh:
+            self.ensemble.begin(
+                {
+                    name: fresh_members(
+                        learner.network,
+                        learner.optimizer,
+                        self._shape,
+                        seed=self._config.seed,
+                        members=self._members[name],
+                    )
+                    for name, learner in self._learners.items()
+                }
+            )
+        return Compiled(
+            programs=self.ensemble.programs,
+            seconds=time.monotonic() - started,
+            engine=self._engine,
+            reason=self._reason,
+            need=needed,
+            memory=self._memory,
+        )
+
+    def _fit(self) -> Need | None:
+        """Compile with the chosen engine or, if that does not fit and may be changed, another."""
+        usable, needs = self._memory.usable, {}
+        while True:
+            try:
+                needed = self._compile()
+            except jax.errors.JaxRuntimeError as error:
+                if not is_shortage(error) or not self._exchange(COMPILER_TOO_LARGE):
+                    raise
+                continue
+            if needed is None or usable is None or needed.total <= usable:
+                return needed
+            needs[self._engine] = needed
+            if not self._exchange(too_large(self._engine, needed, self._memory)):
+                raise refusal(needs, self._memory, self._config)
+
+    def _exchange(self, reason: str) -> bool:
+        """Take another engine for that reason; whether there is one to take."""
+        wanted, backend = self._config.training.engine, jax.default_backend()
+        engine, reason = choose_engine(wanted, backend, reason)
+        if engine == self._engine:
+            return False
+        self._engine, self._reason = engine, reason
+        self.ensemble = self._lift()
+        return True
+
+    def _compile(self) -> Need | None:
+        """Compile every program with the chosen engine; what it needs of memory, if known."""
+        train = self.feeds["train"]
+        judged = [
+            (feed.data, inputs)
+            for name, feed in self.feeds.items()
+            if name != "train" or not self._online or self._config.recording.untrained
+            for inputs in eval_shapes(feed)
+        ]
+        trained = [(train.data, inputs) for inputs in train_shapes(train)]
+        groups = [group for group in self.ensemble.compile(trained, judged) if group is not None]
+        if len(groups) < len(self._members):
+            return None
+        images = bytes_of([feed.data for feed in self.feeds.values()])
+        return need(
+            groups,
+            images=images,
+            engine=self._engine,
+            is_main=self._memory.is_main,
+            at_once=at_once(self._config.members) if self._engine == "loop" else 1,
         )
 
     def close(self) -> None:
@@ -207,35 +290,62 @@ class Trainer:
         for feed in self.feeds.values():
             feed.close()
 
-    def train_epoch(self, epoch: int, listener: Listener) -> dict[str, np.ndarray]:
-        """Take all steps of an epoch with every member.
+    def epoch(self, number: int, stepped: Callable[[int, int], None]) -> Fields:
+        """Take all steps of an epoch with every member, then judge every example.
+
+        Parameters
+        ----------
+        number : int
+            From 1; 0 judges only, with the weights as they are.
+        stepped : callable
+            Called with the epoch and how many of its steps have been finished since the last call.
 
         Returns
         -------
         dict
-            ``loss`` [K], the mean over the epoch's examples; with ``recording.mode = "online"``
-            also the record's variables [K, N], as the training forward passes gave them.
+            The record's variables of each split, [K, N], and of "train" also ``loss`` [K], the
+            mean over the epoch's examples, nan in epoch 0. Fixed weights judge each example after
+            the training; with ``recording.mode = "online"`` those of the train split are judged by
+            the training forward passes instead.
         """
-        feed = self.feeds["train"]
-        rates = self._rates(epoch)
-        assembly = EpochAssembly(self._splits["train"].id, self.ensemble.members)
-        loss = np.zeros(self.ensemble.members)
-        step = 0
+        online = self._online and number > 0
+        judged = [name for name in self._splits if name != "train" or not online]
+        assemblies = {
+            name: EpochAssembly(split.id, self.ensemble.members)
+            for name, split in self._splits.items()
+        }
+        loss = np.full(self.ensemble.members, 0.0 if number else np.nan)
+        # One course of dispatches: judging is begun before the last training steps are over.
+        started = itertools.chain(
+            self._train(number) if number else (), *(self._judge(name) for name in judged)
+        )
+        for split, index, result in _ahead(started):
+            outcome = self.ensemble.gather(result)
+            if isinstance(outcome, Trained):
+                loss += outcome.loss.astype(np.float64).sum(1) * index.shape[2]
+                stepped(number, index.shape[1])
+                outcome = outcome.outcome
+            if outcome is not None:
+                by_row = index.reshape(*index.shape[:-2], -1)
+                assemblies[split].put(by_row, _by_example(outcome))
+        fields = {name: assembly.finish() for name, assembly in assemblies.items()}
+        fields["train"]["loss"] = loss / self.feeds["train"].plan.size
+        return fields
 
-        def start(batch: Batch) -> Any:
-            nonlocal step
+    def _train(self, epoch: int) -> Iterator[Dispatch]:
+        """Take the steps of an epoch, a dispatch when one is asked for."""
+        feed, rates, step = self.feeds["train"], self._rates(epoch), 0
+        for batch in feed.train_batches(epoch):
             steps = batch.position.shape[1]
             hyper = Hyper(*(h[:, step : step + steps] for h in rates))
             step += steps
-            return self.ensemble.train(feed.data, batch.inputs, hyper)
+            yield "train", batch.position, self.ensemble.train(feed.data, batch.inputs, hyper)
 
-        for index, result in _ahead(start, feed.train_batches(epoch)):
-            trained = self.ensemble.gather(result)
-            loss += trained.loss.astype(np.float64).sum(1) * index.shape[2]
-            if trained.outcome is not None:
-                assembly.put(index.reshape(len(index), -1), _by_example(trained.outcome))
-            listener.stepped(epoch, index.shape[1])
-        return (assembly.finish() if self._online else {}) | {"loss": loss / feed.plan.size}
+    def _judge(self, split: str) -> Iterator[Dispatch]:
+        """Judge every example of a split once, a dispatch when one is asked for."""
+        feed = self.feeds[split]
+        for batch in feed.eval_batches():
+            yield split, batch.position, self.ensemble.evaluate(feed.data, batch.inputs)
 
     def _rates(self, epoch: int) -> Hyper:
         """Hyperparameters of each member and step of the epoch, float32 [K, steps]."""
@@ -252,41 +362,15 @@ class Trainer:
             momentum=np.array([course.momentum for course in courses], np.float32),
         )
 
-    def judge(self, trained: dict[str, np.ndarray]) -> Fields:
-        """Every example of every split, once, with fixed weights.
 
-        Parameters
-        ----------
-        trained : dict
-            What `train_epoch` gave; where it holds the train split's variables already (mode
-            ``online``), that split is not judged again.
-        """
-        judged = {
-            name: self._judge(name)
-            for name in self._splits
-            if name != "train" or "prediction" not in trained
-        }
-        return judged | {"train": judged.get("train", {}) | trained}
-
-    def _judge(self, name: str) -> dict[str, np.ndarray]:
-        feed = self.feeds[name]
-        assembly = EpochAssembly(self._splits[name].id, self.ensemble.members)
-        batches = _ahead(
-            lambda batch: self.ensemble.evaluate(feed.data, batch.inputs), feed.eval_batches()
-        )
-        for index, result in batches:
-            assembly.put(index.reshape(-1), _by_example(self.ensemble.gather(result)))
-        return assembly.finish()
-
-
-def _ahead(start: Callable[[Batch], Any], batches: Iterable[Batch]) -> Iterator[tuple]:
-    """Yield (index, result) of each batch in order; two more are started before one is waited for.
+def _ahead(started: Iterable[Dispatch]) -> Iterator[Dispatch]:
+    """The same dispatches in order, each when two more have been started.
 
     So the device always has a dispatch waiting, and the host never runs far ahead of it.
     """
-    in_flight: collections.deque = collections.deque()
-    for batch in batches:
-        in_flight.append((batch.position, start(batch)))
+    in_flight: collections.deque[Dispatch] = collections.deque()
+    for dispatch in started:
+        in_flight.append(dispatch)
         if len(in_flight) > 2:
             yield in_flight.popleft()
     yield from in_flight

@@ -1,6 +1,7 @@
 """The state of one member: weights, running averages, momentum."""
 
-from collections.abc import Iterable
+import functools
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -27,20 +28,48 @@ def init_members(
     seed: int,
     members: Iterable[int],
 ) -> list[MemberState]:
-    """Fresh states of the members of these numbers, each from its own stream.
+    """Fresh states of the members of these numbers, each from its own stream."""
+    return list(fresh_members(network, optimizer, image_shape, seed=seed, members=members))
+
+
+def fresh_members(
+    network: nn.Module,
+    optimizer: Optimizer,
+    image_shape: tuple[int, int, int],
+    *,
+    seed: int,
+    members: Iterable[int],
+) -> Iterator[MemberState]:
+    """Yield what `init_members` gives, each state when it is asked for.
 
     One by one, not vmapped, so that a member's weights are the same bits whatever K is.
     """
+    init = jax.jit(functools.partial(_init, network, optimizer, image_shape))
+    for k in members:
+        yield init(jnp.asarray(seeds.words(seed, "weights", member=k)))
 
-    @jax.jit
-    def init(words: jax.Array) -> MemberState:
-        key = jax.random.wrap_key_data(words, impl="threefry2x32")
-        variables = network.init(key, jnp.zeros((1, *image_shape)), train=False)
-        params = variables["params"]
-        opt_state = optimizer(Hyper(*[jnp.float32(0)] * 3)).init(params)
-        return MemberState(params, variables.get("batch_stats", {}), opt_state)
 
-    return [init(jnp.asarray(seeds.words(seed, "weights", member=k))) for k in members]
+def member_shape(
+    network: nn.Module, optimizer: Optimizer, image_shape: tuple[int, int, int]
+) -> MemberState:
+    """The shapes of a member's state (`jax.ShapeDtypeStruct`); computes nothing."""
+    words = seeds.words(0, "weights", member=0)
+    state = jax.eval_shape(
+        functools.partial(_init, network, optimizer, image_shape),
+        jax.ShapeDtypeStruct(words.shape, words.dtype),
+    )
+    here = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+    return jax.tree.map(lambda x: x.update(sharding=here), state)
+
+
+def _init(
+    network: nn.Module, optimizer: Optimizer, image_shape: tuple[int, int, int], words: jax.Array
+) -> MemberState:
+    key = jax.random.wrap_key_data(words, impl="threefry2x32")
+    variables = network.init(key, jnp.zeros((1, *image_shape)), train=False)
+    params = variables["params"]
+    opt_state = optimizer(Hyper(*[jnp.float32(0)] * 3)).init(params)
+    return MemberState(params, variables.get("batch_stats", {}), opt_state)
 
 
 def check_shape(network: nn.Module, image_shape: tuple[int, int, int]) -> None:

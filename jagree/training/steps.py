@@ -22,6 +22,7 @@ class Learner(NamedTuple):
     network: nn.Module
     task: Task
     optimizer: Optimizer
+    products: str = "highest"  # see `jagree.training.precision`; who lifts the steps asks for it
 
 
 def to_unit(image: UInt8[Array, "B H W 3"]) -> Float[Array, "B H W 3"]:

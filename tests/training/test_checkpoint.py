@@ -1,6 +1,7 @@
 import errno
 import gc
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import jax
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from jagree.errors import UsageError
-from jagree.training.checkpoint import Checkpoints
+from jagree.training.checkpoint import Checkpoints, to_host
 from jagree.training.state import MemberState
 
 
@@ -18,11 +19,14 @@ def make_state(value: float, features: int = 2) -> MemberState:
     return MemberState({"kernel": kernel}, {}, (({"trace": kernel + 1},), ()))
 
 
-def test_what_is_saved_is_restored_to_the_bit(tmp_path: Path) -> None:
+@pytest.mark.parametrize("where", [lambda state: state, to_host], ids=["device", "host"])
+def test_what_is_saved_is_restored_to_the_bit(
+    tmp_path: Path, where: Callable[[MemberState], MemberState]
+) -> None:
     with Checkpoints(tmp_path, every=1) as checkpoints:
         assert checkpoints.latest == 0
         for epoch in (1, 2, 3):
-            checkpoints.save(epoch, make_state(epoch / 3), last=False)
+            checkpoints.save(epoch, where(make_state(epoch / 3)), last=False)
     kept = {p.name for p in tmp_path.iterdir()}
     assert {"2", "3"} <= kept  # the one before, in case the last is found broken
     assert "1" not in kept
@@ -31,6 +35,7 @@ def test_what_is_saved_is_restored_to_the_bit(tmp_path: Path) -> None:
         restored = checkpoints.restore(make_state(0.0))
     jax.tree.map(np.testing.assert_array_equal, restored, make_state(1.0))
     assert jax.tree.structure(restored) == jax.tree.structure(make_state(0.0))
+    assert all(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(restored))
 
 
 def test_only_the_due_epochs_and_the_last_are_saved(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from jagree.errors import UsageError
 from jagree.training import feeds
 from jagree.training.feed import shuffle
 from jagree.training.feeds import bytes_on_device, choose_feed, common_shape, make_feeds
+from jagree.training.memory import Capacity
 from tests.training.feeds import frames_of, whole
 
 
@@ -25,7 +26,8 @@ class Sized(Frames):
 
 @pytest.fixture
 def memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feeds, "_memory", lambda: (80_000_000_000, "the device's memory"))
+    there_is = Capacity(80_000_000_000, 80_000_000_000, "the device's memory", is_main=False)
+    monkeypatch.setattr(feeds, "capacity", lambda: there_is)
 
 
 def test_a_pixel_takes_three_bytes_whole_and_four_to_be_cropped() -> None:
@@ -55,12 +57,6 @@ def test_what_is_asked_for_is_taken_unless_it_cannot_be(memory: None) -> None:
         choose_feed("resident", large)
     assert choose_feed("auto", large)[0] == "stream"
     assert choose_feed("resident", {"train": Sized(2**31 - 1, 8)})[0] == "resident"
-
-
-def test_memory_is_known() -> None:
-    number, where = feeds._memory()
-    assert number > 100_000_000
-    assert where == "main memory"  # a CPU
 
 
 def test_splits_are_of_one_shape() -> None:

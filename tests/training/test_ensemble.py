@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import weakref
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +17,7 @@ from jagree.training import optimizers, tasks
 from jagree.training.ensemble import Ensemble, choose_engine
 from jagree.training.feed import ResidentFeed
 from jagree.training.optimizers import Hyper
-from jagree.training.state import MemberState, init_members
+from jagree.training.state import MemberState, init_members, member_shape
 from jagree.training.steps import Learner, eval_step, train_step
 from tests.training.feeds import make_plan
 
@@ -184,11 +185,71 @@ def test_a_second_call_compiles_nothing_new(engine: str, compilations: list[str]
     assert len(compilations) == before
 
 
+@pytest.mark.parametrize("engine", ["loop", "vmap"])
+def test_a_step_takes_the_memory_of_the_states_before_it(engine: str) -> None:
+    feed, ensemble = make_feed(MEMBERS, 1), Ensemble(LEARNER, states(MEMBERS), engine=engine)
+    before = jax.tree.leaves(ensemble._states)
+    assert len(before) == len(jax.tree.leaves(states(1))) * (MEMBERS if engine == "loop" else 1)
+    hyper = Hyper(*(np.full((MEMBERS, 1), v, np.float32) for v in (0.1, 0.0, 0.9)))
+    ensemble.train(feed.data, next(iter(feed.train_batches(1))).inputs, hyper)
+    assert all(leaf.is_deleted() for leaf in before)
+
+
 def test_the_engine_is_chosen_by_the_device_and_says_why() -> None:
     assert choose_engine("auto", "cpu")[0] == "loop"
-    assert choose_engine("auto", "gpu")[0] == "vmap"
-    assert choose_engine("auto", "tpu")[0] == "vmap"
-    assert choose_engine("vmap", "cpu") == ("vmap", "as configured")
+    assert choose_engine("auto", "cpu", "too large")[0] == "loop"
+    for backend in ("gpu", "tpu"):
+        engine, reason = choose_engine("auto", backend)
+        assert engine == "vmap"
+        assert "not measured" in reason
+        assert choose_engine("auto", backend, "too large") == ("loop", "too large")
+    for engine in ("vmap", "loop"):
+        assert choose_engine(engine, "gpu", "too large") == (engine, "as configured")
+
+
+def shapes(members: int) -> list[MemberState]:
+    return [member_shape(LEARNER.network, OPTIMIZER, (32, 32, 3))] * members
+
+
+def test_the_shapes_of_states_are_those_of_the_states() -> None:
+    jax.tree.map(
+        lambda shape, array: np.testing.assert_equal(
+            (shape.shape, shape.dtype, shape.sharding), (array.shape, array.dtype, array.sharding)
+        ),
+        shapes(1),
+        states(1),
+    )
+
+
+@pytest.mark.parametrize("engine", ["loop", "vmap"])
+def test_an_ensemble_of_shapes_becomes_one_of_states(engine: str) -> None:
+    planned = Ensemble(LEARNER, shapes(MEMBERS), engine=engine)
+    of_arrays = Ensemble(LEARNER, states(MEMBERS), engine=engine)
+    jax.tree.map(
+        lambda shape, array: np.testing.assert_equal(shape.shape, array.shape),
+        planned.stacked,
+        of_arrays.stacked,
+    )
+    planned.begin(state for state in states(MEMBERS))
+    jax.tree.map(np.testing.assert_array_equal, planned.stacked, of_arrays.stacked)
+    for k, state in enumerate(states(MEMBERS)):
+        row = jax.tree.map(lambda x, k=k: x[k], planned.stacked)
+        jax.tree.map(np.testing.assert_array_equal, row, state)
+
+
+def test_states_are_stacked_without_having_all_of_them_twice() -> None:
+    kernels, most = [], 0
+
+    def one_after_the_other():
+        nonlocal most
+        for k in range(4):
+            state = init_members(LEARNER.network, OPTIMIZER, (32, 32, 3), seed=3, members=[k])
+            kernels.append(weakref.ref(state[0].params["Conv_0"]["kernel"]))
+            yield state.pop()
+            most = max(most, sum(kernel() is not None for kernel in kernels))
+
+    Ensemble(LEARNER, shapes(4), engine="vmap").begin(one_after_the_other())
+    assert most == 1  # the one that was handed over last
 
 
 @pytest.mark.parametrize("engine", ["loop", "vmap"])

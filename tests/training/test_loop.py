@@ -41,6 +41,9 @@ class Ears:
     def planned(self, plan: loop.Plan) -> None:
         self.plan = plan
 
+    def compiled(self, compiled: loop.Compiled) -> None:
+        self.programs = compiled.programs
+
     def stepped(self, epoch: int, steps: int) -> None:
         self.steps.append((epoch, steps))
 
