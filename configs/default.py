@@ -95,6 +95,7 @@ def get_config() -> ConfigDict:
     # Compiled programs, kept for the next start: a folder; "": jagree/compiled in XDG_CACHE_HOME or
     # ~/.cache; off: none are kept. If JAX was told a folder (JAX_COMPILATION_CACHE_DIR), that one.
     config.training.compilation_cache = ""
+    config.training.check_memory = True  # whether a run that will not fit into memory is refused
     config.training.checkpoint_every = 1  # epochs; a killed run repeats at most so many
 
     # Measured once per data set and settings, and found again by other runs beside this one.

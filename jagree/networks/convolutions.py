@@ -215,7 +215,7 @@ def choose_convolution(
 
 # A CPU's gradient of a kernel is taken in pieces of the batch whose images and cotangents are at
 # most so large, unless the kernel, which every piece reads and writes, is large itself. Measured:
-# bench/kernel_gradient.py, docs/performance.md.
+# bench/stacking.py, docs/performance.md.
 _PIECE = 2**20  # bytes, half of the second-level cache where it was measured
 _LARGEST_KERNEL = 2**22  # bytes
 

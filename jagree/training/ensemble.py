@@ -121,14 +121,22 @@ class _Lifted:
     engine : {"vmap", "loop"}
     in_axes : tuple
         The member axis of each argument, as of `jax.vmap`; that of the state is 0.
+    first : int
+        Members of other ensembles that share the cores of a CPU, before these.
     donate : bool
         Whether the old state's memory becomes the new one's.
     """
 
     def __init__(
-        self, function: Callable, engine: str, in_axes: tuple[Any, ...], *, donate: bool = False
+        self,
+        function: Callable,
+        engine: str,
+        in_axes: tuple[Any, ...],
+        *,
+        first: int,
+        donate: bool = False,
     ) -> None:
-        self._stacked, self._axes = engine == "vmap", in_axes[1:]
+        self._stacked, self._axes, self._first = engine == "vmap", in_axes[1:], first
         lifted = jax.vmap(function, in_axes=in_axes) if self._stacked else function
         self.program = Program(lifted, donate_argnums=0 if donate else ())
 
@@ -137,9 +145,9 @@ class _Lifted:
             return self.program(states, *arguments)
         calls = [(state, *self._of_member(k, arguments)) for k, state in enumerate(states)]
         program = self.program.compile(*calls[0])
-        if at_once(len(calls)) == 1:
+        if jax.default_backend() != "cpu":
             return [program(*call) for call in calls]
-        hands = itertools.cycle(_hands())
+        hands = itertools.islice(itertools.cycle(_hands()), self._first, None)
         waiting = [hand.submit(program, *call) for call, hand in zip(calls, hands, strict=False)]
         return [call.result() for call in waiting]
 
@@ -173,6 +181,8 @@ class Ensemble:
     engine : {"vmap", "loop"}
     with_outcome : bool
         Whether `train` gives what the training forward pass said (the recording mode ``online``).
+    first : int
+        Members of other ensembles before these; so all of a run are spread over a CPU's cores.
     """
 
     def __init__(
@@ -182,6 +192,7 @@ class Ensemble:
         *,
         engine: str,
         with_outcome: bool = False,
+        first: int = 0,
     ) -> None:
         self.engine = engine
         self.members = len(states)
@@ -191,11 +202,14 @@ class Ensemble:
             functools.partial(_train_chunk, learner, with_outcome),
             engine,
             (0, None, 0, 0),
+            first=first,
             donate=True,
         )
         # All members judge the same images, but may be given different labels.
         shared = Inputs(position=None, corner=None, image=None, label=0)
-        self._eval = _Lifted(functools.partial(_eval_chunk, learner), engine, (0, None, shared))
+        self._eval = _Lifted(
+            functools.partial(_eval_chunk, learner), engine, (0, None, shared), first=first
+        )
 
     def begin(self, states: Iterable[MemberState]) -> None:
         """Go on from these states, one per member; they are taken one after the other.

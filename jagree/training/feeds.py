@@ -32,8 +32,8 @@ def make_feeds(
 ) -> dict[str, Feed]:
     """The feed of each split, resident or stream."""
     # A loop in the compiled program saves launches on an accelerator, but on a CPU it slows
-    # convolutions by an order of magnitude (jax#12868). Large batches fill an accelerator, but
-    # fall out of a CPU's caches (bench/convolution.py).
+    # convolutions by an order of magnitude (jax#12868). Large batches fill an accelerator; a
+    # CPU judges an image in the same time in small ones (bench/convolution.py).
     steps, eval_batch_size = (1, 125) if backend == "cpu" else (100, 1_000)
     image = math.prod(common_shape(frames))
     # The same with both feeds, for the size of a batch may decide the last bits of a result.

@@ -45,7 +45,7 @@ from jagree.training.optimizers import Hyper
 from jagree.training.precision import PRECISIONS, note
 from jagree.training.state import check_shape, fresh_members, member_shape, parameter_count
 from jagree.training.steps import Learner
-from jagree.training.tasks import Outcome
+from jagree.training.tasks import by_example, outcome_shapes
 from jagree.training.writer import EpochWriter
 
 Dispatch = tuple[str, np.ndarray, Any]  # split, positions [K, S, B] or [S, B], what is computed
@@ -163,6 +163,8 @@ class Trainer:
         self._learners = {n: Learner(net, task, optimizer, products) for n, net in made.items()}
         self._members = group_members(per_member(config, "network"))
         self._like = {name: member_shape(net, optimizer, self._shape) for name, net in made.items()}
+        outcome = outcome_shapes(task, len(train.class_names), multi_label=train.multi_label)
+        self._recorded = config.members * bytes_of(outcome) * sum(map(len, splits.values()))
         self.ensemble = self._lift()
         self._schedule = registry.load("schedule", config.schedule.name)
         self._feed, self._feed_reason = choose_feed(config.training.feed, frames)
@@ -188,14 +190,17 @@ class Trainer:
 
     def _lift(self) -> Groups:
         """All members, with the chosen engine, as shapes without arrays."""
+        counts = [len(self._members[name]) for name in self._learners]
+        before = itertools.accumulate(counts, initial=0)
         ensembles = {
             name: Ensemble(
                 learner,
                 [self._like[name]] * len(self._members[name]),
                 engine=self._engine,
                 with_outcome=self._online,
+                first=first,
             )
-            for name, learner in self._learners.items()
+            for (name, learner), first in zip(self._learners.items(), before, strict=False)
         }
         return Groups(ensembles, self._members)
 
@@ -239,7 +244,11 @@ class Trainer:
 
     def _fit(self) -> Need | None:
         """Compile with the chosen engine or, if that does not fit and may be changed, another."""
-        usable, needs = self._memory.usable, {}
+        config, needs = self._config, {}
+        usable = self._memory.usable if config.training.check_memory else None
+        least = Need(self._least(), 0, config.members)
+        if usable is not None and least.total > usable:  # known before anything is compiled
+            raise refusal({self._engine: least}, self._memory, config)
         while True:
             try:
                 needed = self._compile()
@@ -251,7 +260,12 @@ class Trainer:
                 return needed
             needs[self._engine] = needed
             if not self._exchange(too_large(self._engine, needed, self._memory)):
-                raise refusal(needs, self._memory, self._config)
+                raise refusal(needs, self._memory, config)
+
+    def _least(self) -> int:
+        """Bytes that the run needs whatever its programs are: states, predictions, their copies."""
+        states = sum(bytes_of(like) * len(self._members[name]) for name, like in self._like.items())
+        return 2 * (states + self._recorded) if self._memory.is_main else states
 
     def _exchange(self, reason: str) -> bool:
         """Take another engine for that reason; whether there is one to take."""
@@ -283,6 +297,7 @@ class Trainer:
             engine=self._engine,
             is_main=self._memory.is_main,
             at_once=at_once(self._config.members) if self._engine == "loop" else 1,
+            recorded=self._recorded,
         )
 
     def close(self) -> None:
@@ -327,7 +342,7 @@ class Trainer:
                 outcome = outcome.outcome
             if outcome is not None:
                 by_row = index.reshape(*index.shape[:-2], -1)
-                assemblies[split].put(by_row, _by_example(outcome))
+                assemblies[split].put(by_row, by_example(outcome))
         fields = {name: assembly.finish() for name, assembly in assemblies.items()}
         fields["train"]["loss"] = loss / self.feeds["train"].plan.size
         return fields
@@ -374,12 +389,3 @@ def _ahead(started: Iterable[Dispatch]) -> Iterator[Dispatch]:
         if len(in_flight) > 2:
             yield in_flight.popleft()
     yield from in_flight
-
-
-def _by_example(outcome: Outcome) -> dict[str, np.ndarray]:
-    """The variables of S batches [K, S, B, ...] as [K, S * B, ...]."""
-    return {
-        name: values.reshape(len(values), -1, *values.shape[3:])
-        for name, values in outcome._asdict().items()
-        if values is not None
-    }

@@ -23,8 +23,8 @@ from jagree.words import counted, enumeration, size
 IN_FLIGHT = 3  # dispatches whose inputs and results are in memory at once: see the loop's _ahead
 # Of a device's memory a twentieth stays free, for what is free is in pieces, and an array needs one
 # piece. Of main memory a sixth: for what a convolution takes there by itself, the predictions of an
-# epoch that is being recorded, and what the C library keeps. Runs that need 0.6 to 2.4 GB grew to
-# 1.04 to 1.24 times of it (LeNet5 and VGG16, both engines).
+# epoch that is being recorded, and what the C library keeps. Runs that need 0.5 to 2.2 GB grew by
+# 1.04 to 1.12 times as much (LeNet5 and VGG16, both engines).
 _SPARE, _SPARE_IN_MAIN = 20, 6
 
 Arguments = ParamSpec("Arguments")
@@ -192,7 +192,13 @@ class Need(NamedTuple):
 
 
 def need(
-    groups: Sequence[Group], *, images: int, engine: str, is_main: bool, at_once: int = 1
+    groups: Sequence[Group],
+    *,
+    images: int,
+    engine: str,
+    is_main: bool,
+    at_once: int = 1,
+    recorded: int = 0,
 ) -> Need:
     """What a run with that engine needs.
 
@@ -207,6 +213,9 @@ def need(
         Whether all of this is in main memory.
     at_once : int
         Programs that run at the same time.
+    recorded : int
+        Bytes of an epoch's predictions of all members, in main memory: those of an epoch that is
+        being written, and those of the next.
 
     Notes
     -----
@@ -221,7 +230,9 @@ def need(
     passing = max(sum(c * p.passing for c, p in zip(calls, kind, strict=True)) for kind in kinds)
     temp = at_once * max(program.temp for kind in kinds for program in kind)
     beside = IN_FLIGHT * passing + temp
-    total = images + states * (1 + is_main) + max(beside, states if engine == "loop" else 0)
+    total = images + states + max(beside, states if engine == "loop" else 0)
+    if is_main:
+        total += states + 2 * recorded
     return Need(total, images + (temp if engine == "loop" else 0), members)
 
 
@@ -252,7 +263,10 @@ def refusal(needs: Mapping[str, Need], memory: Capacity, config: ConfigDict) -> 
     most, engine = max((needed.most(usable), engine) for engine, needed in needs.items())
     room = f"there is room for about {most} with the engine {engine}" if most else "not one fits"
     clauses = [too_large(engine, needed, memory) for engine, needed in needs.items()]
-    return UsageError(f"{'; '.join(clauses)}: {room}; {remedies(config, most=most)}")
+    return UsageError(
+        f"{'; '.join(clauses)}: {room}; {remedies(config, most=most)}, or go on all the same by "
+        "--config.training.check_memory=False"
+    )
 
 
 def remedies(config: ConfigDict, *, most: int = 0) -> str:
@@ -271,7 +285,7 @@ def remedies(config: ConfigDict, *, most: int = 0) -> str:
 
 def is_shortage(error: BaseException) -> bool:
     """Whether a device (or a CPU) had too little memory for what it was asked for."""
-    return isinstance(error, jax.errors.JaxRuntimeError) and (
+    return isinstance(error, MemoryError) or (
         "RESOURCE_EXHAUSTED" in str(error) or "out of memory" in str(error).lower()
     )
 
@@ -286,12 +300,13 @@ def tells_shortage(train: Callable[Arguments, None]) -> Callable[Arguments, None
     def told(*arguments: Arguments.args, **options: Arguments.kwargs) -> None:
         try:
             train(*arguments, **options)
-        except jax.errors.JaxRuntimeError as error:
+        except (jax.errors.JaxRuntimeError, MemoryError) as error:
             if not is_shortage(error):
                 raise
             config: Any = arguments[0]
+            what = str(error).partition("\n")[0] or type(error).__name__
             raise UsageError(
-                f"out of memory ({str(error).splitlines()[0]}): {remedies(config)}; the same "
+                f"out of memory ({what}): {remedies(config)}; the same "
                 "command with other fields of training goes on"
             ) from error
 

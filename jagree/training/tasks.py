@@ -4,7 +4,7 @@ Axis letters: B batch, C classes.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -37,6 +37,24 @@ class Task(NamedTuple):
     correctness: str
     loss: Callable[[Array, Array], Array]
     outcome: Callable[[Array, Array], Outcome]
+
+
+def outcome_shapes(task: Task, classes: int, *, multi_label: bool) -> Outcome:
+    """Shapes and types of what is said of one example, [1, ...]."""
+    label = jax.ShapeDtypeStruct(
+        (1, classes) if multi_label else (1,), bool if multi_label else jnp.int32
+    )
+    logits = jax.ShapeDtypeStruct((1, classes), jnp.float32)
+    return jax.eval_shape(task.outcome, logits, label)
+
+
+def by_example(outcome: Outcome) -> dict[str, Any]:
+    """The variables of S batches [K, S, B, ...] as [K, S * B, ...]."""
+    return {
+        name: values.reshape(len(values), -1, *values.shape[3:])
+        for name, values in outcome._asdict().items()
+        if values is not None
+    }
 
 
 def _cross_entropy(logits: Float[Array, "B C"], label: Int[Array, " B"]) -> Float[Array, " B"]:

@@ -93,7 +93,13 @@ class EpochWriter:
         self._epoch = epoch
         self._thread = threading.Thread(target=self._write, args=(epoch, fields, copy, last))
         self._idle.clear()
-        self._thread.start()
+        try:
+            self._thread.start()
+        except BaseException:
+            if self._thread.ident is None:  # no thread could be had: nobody would ever be idle
+                self._thread = None
+                self._idle.set()
+            raise
 
     def wait(self) -> None:
         """Wait until all that was handed over is recorded and saved.

@@ -14,7 +14,7 @@ from jagree.data import Split
 from jagree.data.sources.controlled import load
 from jagree.networks.lenet5 import LeNet5
 from jagree.training import optimizers, tasks
-from jagree.training.ensemble import Ensemble, choose_engine
+from jagree.training.ensemble import Ensemble, at_once, choose_engine
 from jagree.training.feed import ResidentFeed
 from jagree.training.optimizers import Hyper
 from jagree.training.state import MemberState, init_members, member_shape
@@ -205,6 +205,13 @@ def test_the_engine_is_chosen_by_the_device_and_says_why() -> None:
         assert choose_engine("auto", backend, "too large") == ("loop", "too large")
     for engine in ("vmap", "loop"):
         assert choose_engine(engine, "gpu", "too large") == (engine, "as configured")
+
+
+def test_a_cpu_runs_as_many_members_as_it_has_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jagree.pool.cores", lambda: 4)
+    assert [at_once(members) for members in (1, 3, 4, 9)] == [1, 3, 4, 4]
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    assert at_once(9) == 1
 
 
 def shapes(members: int) -> list[MemberState]:

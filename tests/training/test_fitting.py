@@ -224,6 +224,27 @@ def test_what_fits_no_engine_is_refused_before_anything_is_trained(
     run(tiny, tmp_path / "refused")
 
 
+def test_states_that_cannot_fit_are_refused_before_anything_is_compiled(
+    tiny: ConfigDict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Trainer, "_compile", lambda _: pytest.fail("compiled"))
+    trainer = Trainer(tiny, data.load(tiny.data), Ears())
+    least = trainer._least()
+    states = 3 * 2 * 4 * (3 * 3 * 3 * 4 + 4 + 2 * 4 + 4 * 10 + 10) + 3 * 2 * 4 * 4
+    assert least == 2 * (states + 3 * 16 * (160 + 70))  # and their copies
+    give(monkeypatch, states - 1)  # of a device, where no copies are
+    with pytest.raises(UsageError, match=r"engine vmap needs about .* for 3 networks"):
+        run(tiny, tmp_path / "run")
+
+
+def test_whoever_knows_better_goes_on(
+    tiny: ConfigDict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give(monkeypatch, 1)
+    tiny.training.check_memory = False
+    assert run(tiny, tmp_path / "run")["train"].sizes["epoch"] == tiny.epochs
+
+
 def test_an_engine_that_was_asked_for_is_not_exchanged(
     tiny: ConfigDict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -232,6 +253,23 @@ def test_an_engine_that_was_asked_for_is_not_exchanged(
     tiny.training.engine = "vmap"
     with pytest.raises(UsageError, match=r"about 2 with the engine vmap; .*engine=loop"):
         run(tiny, tmp_path / "run")
+
+
+def test_a_cpu_needs_scratch_memory_on_each_core(
+    tiny: ConfigDict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    splits, found = data.load(tiny.data), {}
+    for engine in ("loop", "vmap"):
+        tiny.training.engine = engine
+        for cores in (1, 2, 9):  # of 3 members
+            monkeypatch.setattr("jagree.pool.cores", lambda n=cores: n)
+            found[engine, cores] = Trainer(tiny, splits, Ears()).begin(fresh=False).need
+    one, two, nine = (found["loop", cores] for cores in (1, 2, 9))
+    scratch = two.shared - one.shared
+    assert scratch > 0
+    assert nine.shared == one.shared + 2 * scratch
+    assert nine.total == one.total + 2 * scratch
+    assert found["vmap", 1] == found["vmap", 9]
 
 
 def test_a_cpu_that_has_too_little_refuses(
@@ -254,7 +292,8 @@ def test_unknown_memory_stops_nothing(
     out = capsys.readouterr().out
     assert "memory: " in out
     assert " of the " not in out.split("memory: ")[1].splitlines()[0]
-    give(monkeypatch, 1)  # next to nothing, but nobody knows what is needed
+    # Just enough for the states, but nobody knows what programs need.
+    give(monkeypatch, Trainer(tiny, data.load(tiny.data), Ears())._least())
     monkeypatch.setattr("jagree.training.ensemble.footprint", lambda *_, **__: None)
     run(tiny, tmp_path / "second")
     assert "memory: " not in capsys.readouterr().out

@@ -230,6 +230,21 @@ def test_the_need_of_members_in_turn_worked_out_by_hand() -> None:
     assert found == Need(10 + states + beside + 8_100, shared=10 + 9_000, members=5)
 
 
+def test_programs_that_run_at_the_same_time_have_scratch_memory_each() -> None:
+    hungry = [EACH[0]._replace(programs=[Footprint(9_000, 7), Footprint(40, 30)]), EACH[1]]
+    found = need(hungry, images=10, engine="loop", is_main=False, at_once=2)
+    beside = 3 * (3 * 30 + 2 * 20) + 2 * 9_000
+    assert found == Need(10 + 2_300 + beside, shared=10 + 2 * 9_000, members=5)
+
+
+def test_predictions_lie_in_main_memory_twice() -> None:
+    on_device = need(EACH, images=10, engine="loop", is_main=False, recorded=5_000)
+    assert on_device == need(EACH, images=10, engine="loop", is_main=False)
+    in_main = need(EACH, images=10, engine="loop", is_main=True, recorded=5_000)
+    without = need(EACH, images=10, engine="loop", is_main=True)
+    assert in_main == without._replace(total=without.total + 10_000)
+
+
 def test_in_main_memory_the_copy_for_the_disk_counts() -> None:
     for groups, engine in ((TWO, "vmap"), (EACH, "loop")):
         on_device, in_main = (
@@ -275,7 +290,8 @@ def test_a_refusal_says_what_is_needed_what_there_is_and_what_would_fit() -> Non
         "be used; the engine loop needs about 9.0 GB for 5 networks, and of the device's memory "
         "7.6 GB can be used: there is room for about 4 with the engine loop; try "
         "--config.members=4, a smaller --config.batch_size or --config.training.eval_batch_size, "
-        "--config.precision=bfloat16 or --config.training.feed=stream"
+        "--config.precision=bfloat16 or --config.training.feed=stream, or go on all the same by "
+        "--config.training.check_memory=False"
     )
 
 
@@ -287,7 +303,8 @@ def test_remedies_are_those_that_are_left() -> None:
     assert message.endswith(
         "7.6 GB can be used: not one fits; try fewer --config.members, "
         "--config.training.engine=loop or a smaller --config.batch_size or "
-        "--config.training.eval_batch_size"
+        "--config.training.eval_batch_size, or go on all the same by "
+        "--config.training.check_memory=False"
     )
     changed.members = 1
     assert "members" not in memory.remedies(changed)

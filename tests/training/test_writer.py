@@ -125,6 +125,24 @@ def one_epoch_and_then(disk: Disk, act: Any, error: BaseException | None) -> Non
 # --- errors -------------------------------------------------------------------------------------
 
 
+def test_a_thread_that_cannot_be_had_is_an_error_and_not_waited_for(
+    disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    def train() -> None:
+        with disk.writer() as writer:
+            disk.write(writer, 1)
+            monkeypatch.setattr(threading.Thread, "start", refuse)
+            disk.write(writer, 2)
+
+    with pytest.raises(RuntimeError, match="new thread"):
+        train()
+    assert ("told", 1) in disk.log
+    assert ("record", 2) not in disk.log
+
+
 @pytest.mark.parametrize("notices", ["step", "next epoch", "end"])
 @pytest.mark.parametrize("phase", ["record", "save"])
 @pytest.mark.parametrize(
