@@ -248,7 +248,7 @@ class Trainer:
         usable = self._memory.usable if config.training.check_memory else None
         least = Need(self._least(), 0, config.members)
         if usable is not None and least.total > usable:  # known before anything is compiled
-            raise refusal({self._engine: least}, self._memory, config)
+            raise refusal({self._engine: least}, self._memory, config, least=True)
         while True:
             try:
                 needed = self._compile()

@@ -236,10 +236,10 @@ def need(
     return Need(total, images + (temp if engine == "loop" else 0), members)
 
 
-def too_large(engine: str, needed: Need, memory: Capacity) -> str:
-    """That it does not fit, in a clause."""
+def too_large(engine: str, needed: Need, memory: Capacity, *, least: bool = False) -> str:
+    """That it does not fit, in a clause; `least`: without what its programs need."""
     return (
-        f"the engine {engine} needs about {size(needed.total)} for "
+        f"the engine {engine} needs {'at least' if least else 'about'} {size(needed.total)} for "
         f"{counted(needed.members, 'network')}, and of {memory.where} "
         f"{size(memory.usable or 0)} can be used"
     )
@@ -248,7 +248,9 @@ def too_large(engine: str, needed: Need, memory: Capacity) -> str:
 COMPILER_TOO_LARGE = "to compile stacked members took more memory than there is"
 
 
-def refusal(needs: Mapping[str, Need], memory: Capacity, config: ConfigDict) -> UsageError:
+def refusal(
+    needs: Mapping[str, Need], memory: Capacity, config: ConfigDict, *, least: bool = False
+) -> UsageError:
     """What to tell who has too little memory.
 
     Parameters
@@ -258,11 +260,14 @@ def refusal(needs: Mapping[str, Need], memory: Capacity, config: ConfigDict) -> 
     memory : Capacity
         In which none of them fits.
     config : ConfigDict
+    least : bool
+        Whether the needs are without what programs need.
     """
     usable = memory.usable or 0
     most, engine = max((needed.most(usable), engine) for engine, needed in needs.items())
-    room = f"there is room for about {most} with the engine {engine}" if most else "not one fits"
-    clauses = [too_large(engine, needed, memory) for engine, needed in needs.items()]
+    about = "at most" if least else "about"
+    room = f"there is room for {about} {most} with the engine {engine}" if most else "not one fits"
+    clauses = [too_large(e, needed, memory, least=least) for e, needed in needs.items()]
     return UsageError(
         f"{'; '.join(clauses)}: {room}; {remedies(config, most=most)}, or go on all the same by "
         "--config.training.check_memory=False"
