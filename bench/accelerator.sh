@@ -14,7 +14,7 @@ if [ $# -ne 1 ]; then
 fi
 mkdir -p "$1"
 out="$(cd "$1" && pwd)"
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 failed=0
 
 measure() { # name, command ...

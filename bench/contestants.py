@@ -35,6 +35,7 @@ from jagree.training.optimizers import Hyper
 from jagree.training.precision import PRECISIONS, products_in
 from jagree.training.state import MemberState, fresh_members, member_shape
 from jagree.training.steps import Learner, train_step
+from jagree.training.trainer import Trainer
 
 CLASSES = 10
 # The paper's recipe, but for a rate that never diverges.
@@ -109,7 +110,7 @@ def choice_of_auto(case: Case) -> tuple[str, str]:
     much memory they need.
     """
     config = config_of(case, "auto", case.dispatch)
-    with contextlib.closing(loop.Trainer(config, case.splits, Deaf())) as trainer:
+    with contextlib.closing(Trainer(config, case.splits, Deaf())) as trainer:
         plan = trainer.plan(1)
         if plan.engine == "loop":
             return plan.engine, plan.reason

@@ -45,7 +45,7 @@ from jagree.record import EpochAssembly, Recorder
 from jagree.training import writer as writing
 from jagree.training.checkpoint import Checkpoints
 from jagree.training.ensemble import Trained
-from jagree.training.loop import Trainer
+from jagree.training.trainer import Trainer
 from jagree.training.writer import EpochWriter
 
 _NETWORK = flags.DEFINE_string("network", "lenet5", "Name of the network.")
@@ -175,8 +175,9 @@ def train(
     """Train, record and save the next n epochs in that way."""
     with EpochWriter(recorder, checkpoints, Silent()) as writer:
         for epoch in itertools.islice(numbers, n):
-            fields = trainer.epoch(epoch, writer.stepped)
-            writer.write(epoch, fields, lambda: trainer.ensemble.stacked, last=True)
+            fields = trainer.epochs().run(epoch, writer.stepped)
+            steps = epoch * trainer.feeds["train"].plan.steps
+            writer.write(epoch, fields, lambda: trainer.ensemble.stacked, steps=steps, last=True)
             if way == "in turn":
                 writer.wait()
 

@@ -48,7 +48,7 @@ from jagree import data
 from jagree.configs import default
 from jagree.networks import layers
 from jagree.study.agreement import accuracies, true_positive_agreement
-from jagree.training.loop import Trainer
+from jagree.training.trainer import Trainer
 
 _NETWORK = flags.DEFINE_string("network", "lenet5", "Name of the network.")
 _MEMBERS = flags.DEFINE_integer("members", 5, "K.")
@@ -167,7 +167,7 @@ def trained(config: ConfigDict, splits: dict[str, data.Split], way: Way) -> Iter
         if way.nudged:
             trainer.ensemble.stacked = nudged(trainer.ensemble.stacked)
         for epoch in range(1, config.epochs + 1):
-            fields = trainer.epoch(epoch, lambda *_: None)
+            fields = trainer.epochs().run(epoch, lambda *_: None)
             yield {split: fields[split]["prediction"] for split in splits}
 
 

@@ -88,6 +88,9 @@ def get_config() -> ConfigDict:
     # How, not what: these fields may change when a run is resumed.
     config.training = ConfigDict()
     config.training.engine = "auto"  # vmap (stacked members), loop (in turn), auto by the device
+    # Devices: rows that members are spread over x parts of each batch, as 8x1 or 4x2. auto: as many
+    # rows as members can use, batches whole; see docs/cloud.md.
+    config.training.mesh = "auto"
     config.training.steps_per_dispatch = 0  # 0: by the device, 1 on a CPU and 100 elsewhere
     config.training.eval_batch_size = 0  # examples; 0: by the device, 125 on a CPU, else 1,000
     config.training.feed = "auto"  # resident (images on the device), stream, auto by their size
@@ -97,6 +100,10 @@ def get_config() -> ConfigDict:
     config.training.compilation_cache = ""
     config.training.check_memory = True  # whether a run that will not fit into memory is refused
     config.training.checkpoint_every = 1  # epochs; a killed run repeats at most so many
+    # Steps from one checkpoint within an epoch to the next, for epochs that take hours; 0: none.
+    # A run that is told to end (SIGTERM) saves where it is, and repeats nothing.
+    config.training.checkpoint_steps = 0
+    config.training.tensorboard = True  # whether numbers are written for TensorBoard, too
 
     # Measured once per data set and settings, and found again by other runs beside this one.
     config.statistics = ConfigDict()

@@ -17,6 +17,7 @@ from jagree import data
 from jagree.console import say
 from jagree.data.split import Split
 from jagree.errors import UsageError
+from jagree.paths import as_path, make_folder
 from jagree.runfolder import RunFolder
 from jagree.words import counted, percent
 
@@ -45,9 +46,9 @@ def analyse_run(path: str | Path, leave_out: Sequence[int] | None = None) -> Non
     leave_out : sequence of int, optional
         Members to do without; by default what the run's config says.
     """
-    about_file = Path(path) / "run.json"
-    about = RunFolder(path).about if about_file.exists() else {}
-    analyse(Path(path), about, {}, ("study", "report"), leave_out)
+    folder = as_path(path)
+    about = RunFolder(path).about if (folder / "run.json").exists() else {}
+    analyse(folder, about, {}, ("study", "report"), leave_out)
 
 
 def analyse(
@@ -136,9 +137,9 @@ def _write_study(
     from jagree import figures
 
     folder = path / "results"
-    folder.mkdir(exist_ok=True)
+    make_folder(folder)
     for name, table in results.items():
-        table.to_csv(folder / f"{name}.csv", index=False)
+        (folder / f"{name}.csv").write_bytes(table.to_csv(index=False).encode())
     for name, figure in drawn.items():
         figures.save(figure, path / "figures" / name)
     say(f"study:  {folder}: {', '.join(results)}; {path / 'figures'}: {', '.join(drawn)}")

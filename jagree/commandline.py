@@ -1,21 +1,25 @@
 """What the programs of jagree have in common: the flag --config, one-line errors, exit codes.
 
 Exit codes: 0 done; 2 a mistake of the user's, told in one line; 3 done, but some images could not
-be measured; 130 interrupted.
+be measured; 75 stopped by SIGTERM, and all is saved: the same command goes on (the system's
+EX_TEMPFAIL: "try again later"); 130 interrupted. Those of --status stand in its help.
 """
 
 import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from absl import flags, logging
 from ml_collections import ConfigDict, config_flags
 
 from jagree import config as rules
+from jagree import preemption
 from jagree.errors import UsageError
+from jagree.preemption import Preempted
 
-WRONG_USE, INCOMPLETE, INTERRUPTED = 2, 3, 130
+WRONG_USE, INCOMPLETE, PREEMPTED, INTERRUPTED = 2, 3, preemption.EXIT_CODE, 130
 
 CONFIG = config_flags.DEFINE_config_file(
     "config", None, "The experiment: a file in configs/. Change fields by --config.FIELD=VALUE."
@@ -32,6 +36,41 @@ def config() -> ConfigDict | None:
     if chosen is not None:
         _split_names(chosen)
     return chosen
+
+
+def load(arguments: Sequence[str]) -> ConfigDict:
+    """The config that a program given these arguments would find in its flag --config.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        ``--config=FILE`` and any number of ``--config.FIELD=VALUE``.
+
+    Raises
+    ------
+    UsageError
+        If a value is not of its field's type.
+    """
+    values, line = flags.FlagValues(), ["", *arguments]
+    config_flags.DEFINE_config_file("config", None, "", values, sys_argv=line)
+    try:
+        values(line)
+    except flags.Error as error:
+        raise UsageError(str(error)) from error
+    loaded: ConfigDict = values["config"].value
+    _split_names(loaded)
+    return loaded
+
+
+def given() -> tuple[str, dict[str, Any]]:
+    """What --config names, a variant after a colon included, and the fields that flags change."""
+    flag = flags.FLAGS["config"]
+    changed = config_flags.get_override_values(flag)
+    fields = rules.flatten(CONFIG.value)
+    return config_flags.get_config_filename(flag), {
+        field: tuple(fields[field]) if isinstance(fields[field], list) else fields[field]
+        for field in changed
+    }
 
 
 def _split_names(section: ConfigDict) -> None:
@@ -66,6 +105,12 @@ def interrupted(goes_on: str) -> int:
     """Say that the user stopped the program, and where it would go on; the exit code."""
     print(f"\nstopped; the same command goes on from {goes_on}", file=sys.stderr)
     return INTERRUPTED
+
+
+def preempted(stopped: Preempted) -> int:
+    """Say that the program was told to end, and where it would go on; the exit code."""
+    print(stopped, file=sys.stderr)
+    return PREEMPTED
 
 
 def parse(argv: Sequence[str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 import difflib
 import math
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -30,6 +31,8 @@ MAY_CHANGE = (
     "study.",
 )
 
+_MESH = re.compile(r"([1-9]\d*)x([1-9]\d*)", re.ASCII)
+
 LARGEST = 4096  # pixels to which images may be enlarged
 
 _POSITIVE = (
@@ -53,6 +56,7 @@ _NOT_NEGATIVE = (
     "optimizer.weight_decay",
     "schedule.final_learning_rate",
     "training.steps_per_dispatch",
+    "training.checkpoint_steps",
     "training.eval_batch_size",
     "statistics.workers",
     "statistics.resize",
@@ -115,6 +119,8 @@ def check(config: ConfigDict) -> None:
     for field, known in CHOICES.items():
         if fields[field] not in known:
             raise UsageError(f"unknown {field} '{fields[field]}'; known: {', '.join(known)}")
+    if config.training.mesh != "auto":
+        parse_mesh(config.training.mesh)
     _check_name(config.name)
     _check_per_member(config)
     _check_float32(fields)
@@ -267,6 +273,23 @@ def _check_leave_out(leave_out: tuple[int, ...], members: int) -> None:
         raise UsageError(f"study.leave_out must name members of 0..{members - 1}, not {leave_out}")
     if len(set(leave_out)) >= members:
         raise UsageError("study.leave_out leaves no member to study; leave one in")
+
+
+def parse_mesh(text: str) -> tuple[int, int]:
+    """Rows and columns of the mesh that ``config.training.mesh`` names, as "4x2".
+
+    Raises
+    ------
+    UsageError
+        If it names none.
+    """
+    found = _MESH.fullmatch(text)
+    if not found:
+        raise UsageError(
+            f"training.mesh is 'auto' or rows of devices for members x parts of a batch, as 8x1 or "
+            f"4x2, not '{text}'"
+        )
+    return int(found[1]), int(found[2])
 
 
 def per_member(config: ConfigDict, field: str) -> tuple[Any, ...]:

@@ -8,18 +8,18 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-import numpy as np
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
 from jagree import data
 from jagree.config import per_member
 from jagree.data.split import Split
-from jagree.record.correctness import RULES
+from jagree.watching.audience import Watcher
+from jagree.watching.numbers import EpochNumbers, SplitNumbers
 from jagree.words import counted, duration, enumeration, size
 
 if TYPE_CHECKING:  # training is imported by main alone, and late
-    from jagree.training.loop import Compiled, Fields, Plan
+    from jagree.training.listener import Compiled, Plan
 
 
 def say(text: str) -> None:
@@ -28,21 +28,18 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
-class Console:
-    """Listens to a training run (`jagree.training.loop.Listener`) and prints how it goes.
+class Console(Watcher):
+    """Prints how a training run goes.
 
     Parameters
     ----------
     config : ConfigDict
     splits : mapping of str to Split
-    correctness : str
-        The rule by which a prediction is right.
     """
 
-    def __init__(self, config: ConfigDict, splits: Mapping[str, Split], correctness: str) -> None:
+    def __init__(self, config: ConfigDict, splits: Mapping[str, Split]) -> None:
         self._config = config
         self._splits = splits
-        self._right = RULES[correctness]
         self._diverged: set[int] = set()
         self._bar: tqdm | None = None
         self._bar_epoch = 0
@@ -51,8 +48,8 @@ class Console:
         self._clock: float | None = None
         self._said_estimate = False
         self._steps_timed = 0
+        self._said_header = False
         self._plan: Plan
-        self.train_seconds = 0.0
 
     def prepared(self, split: str, images: int, of: int) -> None:
         """Move the bar of the images that are decoded and resized before training."""
@@ -64,6 +61,10 @@ class Console:
         if self._images_prepared == of:
             self._preparing.close()
             self._preparing, self._images_prepared = None, 0
+
+    def damaged(self, text: str) -> None:
+        """Say which checkpoint is damaged, and what becomes of it."""
+        say(text)
 
     def planned(self, plan: Plan) -> None:
         """Say what will be done."""
@@ -81,15 +82,31 @@ class Console:
         done = plan.first_epoch - 1
         precision = f"precision {config.precision}: {plan.precision}\n" if plan.precision else ""
         resumed = f"goes on after epoch {done} of {plan.last_epoch}: " if done else ""
+        if plan.first_step:
+            where = f"epoch {plan.first_epoch} of {plan.last_epoch}"
+            resumed = f"goes on in {where} at step {plan.first_step} of {plan.steps}: "
         say(
             f"{resumed}{counted(todo, 'epoch')} of {counted(plan.steps, 'step')}, batch "
             f"{config.batch_size}\n"
             f"engine {plan.engine} on {plan.device}: {plan.reason}\n"
+            f"{self._mesh()}"
             f"{precision}"
             f"feed {plan.feed}: {plan.feed_reason}\n"
             f"compiling the steps of {enumeration(list(plan.parameters))}"
             f"{f' ({plan.programs})' if plan.programs else ''} ..."
         )
+
+    def _mesh(self) -> str:
+        """Where members and batches are, and what the other devices could do; lines."""
+        plan, lines = self._plan, ""
+        if plan.mesh:
+            rows, columns = plan.mesh.split("x")
+            split = f", each batch over {columns} columns of them" if columns != "1" else ""
+            over = f"{counted(int(rows), 'row')} of devices"
+            lines = f"mesh {plan.mesh}: members over {over}{split}\n"
+        if plan.spare:
+            lines += f"{plan.spare}; --config.training.mesh=ROWSxPARTS splits batches as well\n"
+        return lines
 
     def compiled(self, compiled: Compiled) -> None:
         """Say how long it took, what memory is needed, and if the engine is another for that."""
@@ -121,6 +138,8 @@ class Console:
             self._bar_epoch = epoch
             title = f"epoch {epoch}/{self._config.epochs}"
             self._bar = self._new_bar(self._plan.steps, title, "step")
+            if epoch == self._plan.first_epoch:
+                self._bar.update(self._plan.first_step)
         self._bar.update(steps)
         if self._said_estimate:
             return
@@ -148,26 +167,30 @@ class Console:
         seconds = per_step * plan.steps * (1 + 0.4 * judged / train) * epochs
         say(f"{images:,.0f} images/s over all members; about {duration(round(seconds))} to go")
 
-    def recorded(self, epoch: int, fields: Fields, seconds: float) -> None:
+    def recorded(self, numbers: EpochNumbers) -> None:
         """One line per epoch, and a line for each member that has just diverged."""
+        epoch, seconds = numbers.epoch, numbers.seconds
         self._close_bar(epoch)
-        if not self.train_seconds:
+        if not self._said_header:
             say(self._header())
-        self.train_seconds += seconds
+            self._said_header = True
         columns = [f"{epoch:>4}/{self._config.epochs:<4}"]
-        for name, split in self._splits.items():
-            columns.append(_numbers(self._right(fields[name]["prediction"], split.label)))
+        columns += [columns_of(split) for split in numbers.splits.values()]
         self._said_estimate = True
         columns.append(f"{seconds:6.1f} s")
         if self._plan.first_epoch < epoch < self._config.epochs:  # the first begins slowly
             left = (self._config.epochs - epoch) * seconds
             columns[-1] += f", {duration(round(left))} left"
         say("  ".join(columns))
-        self._name_diverged(epoch, fields)
+        self._name_diverged(numbers)
 
     def finishing(self, epoch: int) -> None:
         """Say what is waited for after Ctrl-C."""
         say(f"writing what is finished of epoch {epoch} ...; Ctrl-C once more ends at once")
+
+    def troubled(self, text: str) -> None:
+        """Say what could not be written."""
+        say(text)
 
     def _close_bar(self, epoch: int) -> None:
         """Take away the bar of an epoch up to this one; a later one's stays, and goes on."""
@@ -180,26 +203,17 @@ class Console:
         kinds = f"  {'accuracy':>12}{'agreement':>11}{'chance':>7}" * len(self._splits)
         return f"{'':9}{names}\n{'epoch':>9}{kinds}"
 
-    def _name_diverged(self, epoch: int, fields: Fields) -> None:
-        bad = (epoch > 0) & ~np.isfinite(fields["train"]["loss"])
-        for split in fields.values():
-            prediction = split["prediction"]
-            bad |= (prediction == -1).any(axis=tuple(range(1, prediction.ndim)))
-        for member in sorted(set(np.flatnonzero(bad).tolist()) - self._diverged):
+    def _name_diverged(self, numbers: EpochNumbers) -> None:
+        for member in sorted(set(numbers.diverged) - self._diverged):
             self._diverged.add(member)
             network = per_member(self._config, "network")[member]
             say(
-                f"member {member} ({network}) diverged in epoch {epoch}: its loss is "
+                f"member {member} ({network}) diverged in epoch {numbers.epoch}: its loss is "
                 "not finite; it stays in the record, the other members are not affected"
             )
 
 
-def _numbers(correct: np.ndarray) -> str:
-    """Accuracy with its deviation, agreement and chance, in percent, for the table of epochs."""
-    from jagree.study import agreement, chance_agreement
-
-    accuracy = f"{100 * agreement.accuracy_mean(correct):.1f}"
-    deviation = f"{100 * agreement.accuracy_std(correct):.1f}"
-    agreed = 100 * agreement.true_positive_agreement(correct)
-    chance = 100 * chance_agreement(correct)
-    return f"{accuracy + ' ± ' + deviation:>12}{agreed:>11.1f}{chance:>7.1f}"
+def columns_of(split: SplitNumbers) -> str:
+    """Accuracy with its deviation, agreement and chance, in percent, for a table of epochs."""
+    accuracy = f"{100 * split.accuracy_mean:.1f} ± {100 * split.accuracy_std:.1f}"
+    return f"{accuracy:>12}{100 * split.agreement:>11.1f}{100 * split.chance:>7.1f}"

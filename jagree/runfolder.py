@@ -4,6 +4,8 @@ RUN/run.json         config, members, data, status, and one entry for each invoc
 RUN/record.zarr      what was predicted (docs/record.md)
 RUN/statistics.zarr  image statistics (docs/statistics.md)
 RUN/checkpoints/     the training state
+RUN/metrics.jsonl    accuracy, agreement and loss of each epoch (docs/watching.md)
+RUN/tensorboard/     the same for TensorBoard
 RUN/results/*.csv    tables
 RUN/figures/         PNG and PDF
 RUN/report.html      for people
@@ -15,12 +17,14 @@ import importlib.metadata
 import json
 import os
 import platform
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
 from jagree.config import differences
 from jagree.errors import UsageError
+from jagree.paths import as_path, is_remote, make_folder, write
 from jagree.words import counted
 
 _PACKAGES = (
@@ -40,6 +44,9 @@ _PACKAGES = (
 )
 
 
+_LOCK = ".lock"  # held by the process that is at work
+
+
 class RunFolder:
     """One run's folder. Making the object reads; `begin` is the first to write.
 
@@ -50,13 +57,12 @@ class RunFolder:
     Raises
     ------
     UsageError
-        If the path exists and is no run folder.
+        If the path exists and is no run folder, or its run.json is damaged.
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+        self.path = as_path(path)
         self._about_file = self.path / "run.json"
-        self._partial = self.path / "run.json.partial"
         self._lock: IO[str] | None = None
         self.about: dict[str, Any] = self._read()
 
@@ -71,6 +77,16 @@ class RunFolder:
         return self.path / "checkpoints"
 
     @property
+    def metrics(self) -> Path:
+        """Where the numbers of each epoch lie."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def tensorboard(self) -> Path:
+        """Where the files for TensorBoard lie."""
+        return self.path / "tensorboard"
+
+    @property
     def statistics(self) -> Path:
         """Where the image statistics lie."""
         return self.path / "statistics.zarr"
@@ -83,15 +99,37 @@ class RunFolder:
     @property
     def in_use(self) -> bool:
         """Whether an epoch is recorded or saved (or there may be one, in a damaged record)."""
-        if any(self.checkpoints.glob("[0-9]*")):
-            return True
+        return any(self.checkpoints.glob("[0-9]*")) or self.committed != 0
+
+    @property
+    def committed(self) -> int | None:
+        """Epochs that the record holds, 0 without a record; None if that cannot be read."""
         try:
             root = json.loads((self.record / "zarr.json").read_text())
-            return bool(root["attributes"].get("epochs_committed", 0))
+            return int(root["attributes"].get("epochs_committed", 0))
         except (FileNotFoundError, NotADirectoryError):
-            return False
+            return 0
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return None
+
+    @property
+    def at_work(self) -> bool | None:
+        """Whether a process is at work in the folder; None: it cannot be told.
+
+        Asks for the lock, for reading and for a moment, and writes nothing.
+        """
+        if is_remote(self.path):
+            return None
+        try:
+            with (self.path / _LOCK).open() as lock:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except BlockingIOError:
             return True
+        except OSError:  # it may not be read, or the file system knows no locks
+            return None
+        return False
 
     def check_config(self, config: Mapping[str, Any]) -> None:
         """Raise a UsageError, naming the fields, if the folder belongs to another config.
@@ -118,11 +156,9 @@ class RunFolder:
             belong to another config since it was looked at.
         """
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            self._lock = (self.path / ".lock").open("w")
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._hold()
         except BlockingIOError as error:
-            self._lock.close()  # type: ignore[union-attr]
+            self._let_go()
             raise UsageError(
                 f"another process is at work in '{self.path}'; wait for it, or use another "
                 "--workdir"
@@ -136,11 +172,11 @@ class RunFolder:
         try:
             self.check_config(config)
         except UsageError:
-            self._lock.close()
+            self._let_go()
             raise
         self.about |= {"name": config["name"], "config": config}
         self.about.setdefault("status", "new")
-        invocation = {"command": command, "started": _now(), "ended": None, "versions": versions()}
+        invocation = {"command": command, "started": now(), "ended": None, "versions": versions()}
         self.about.setdefault("invocations", []).append(invocation)
         self.write()
 
@@ -169,19 +205,33 @@ class RunFolder:
     def end(self, **values: Any) -> None:
         """Note how the invocation ended and let go of the folder (as a dying process does)."""
         try:
-            self.note(ended=_now(), **values)
+            self.note(ended=now(), **values)
         finally:
-            if self._lock is not None:
-                self._lock.close()
+            self._let_go()
+
+    def _hold(self) -> None:
+        """Make the folder and lock it; an object store has nothing to lock."""
+        make_folder(self.path)
+        if not is_remote(self.path):
+            self._lock = (self.path / _LOCK).open("w")
+            _take(self._lock)
+
+    def _let_go(self) -> None:
+        if self._lock is not None:
+            self._lock.close()
 
     def write(self) -> None:
         """Write run.json, whole or not at all."""
-        self._partial.write_text(json.dumps(self.about, indent=2) + "\n")
-        self._partial.replace(self._about_file)
+        write(self._about_file, f"{json.dumps(self.about, indent=2)}\n".encode())
 
     def _read(self) -> dict[str, Any]:
         try:
-            return json.loads(self._about_file.read_text())
+            about = json.loads(self._about_file.read_text())
+            if not isinstance(about, dict):
+                raise ValueError("no object of JSON")
+            if about and not isinstance(about.get("config"), dict):
+                raise ValueError("it has no config")
+            return about
         except FileNotFoundError:
             pass
         except OSError as error:
@@ -194,12 +244,25 @@ class RunFolder:
                 f"'{self._about_file}' is damaged ({error}); put it right, or choose another "
                 "--workdir"
             ) from error
-        ours = {".lock", self._partial.name}  # left by a process killed at its very start
+        ours = {_LOCK, "run.json.partial"}  # left by a process killed at its very start
         if self.path.is_dir() and any(p.name not in ours for p in self.path.iterdir()):
             raise UsageError(
                 f"'{self.path}' is not empty and not a run's folder; use another --workdir"
             )
         return {}
+
+
+def _take(lock: IO[str]) -> None:
+    """Lock an open file, in patience with who only asks whether it is locked (`at_work`)."""
+    until = time.monotonic() + 0.3
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.02)
 
 
 def versions() -> dict[str, str]:
@@ -218,6 +281,7 @@ def host() -> str:
     return f"{platform.system()} {platform.machine()}, {counted(os.cpu_count() or 1, 'core')}"
 
 
-def _now() -> str:
-    now = datetime.datetime.now(datetime.UTC)
-    return now.isoformat(timespec="seconds").replace("+00:00", "Z")
+def now() -> str:
+    """This second, in UTC, as ISO 8601 writes it."""
+    second = datetime.datetime.now(datetime.UTC)
+    return second.isoformat(timespec="seconds").replace("+00:00", "Z")

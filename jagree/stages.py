@@ -1,23 +1,33 @@
 """The stages of a run, each starting from what the one before left in the run folder."""
 
+from __future__ import annotations
+
 import errno
-import shutil
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ml_collections import ConfigDict
 
-from jagree import analysis, data
+from jagree import analysis, data, preemption, processes
 from jagree import config as rules
 from jagree.console import Console, say
 from jagree.data.noise import with_label_noise
 from jagree.data.split import Split
 from jagree.errors import UsageError
+from jagree.paths import beside, is_remote, remove_folder
+from jagree.processes import Processes
 from jagree.runfolder import RunFolder, host
+from jagree.watching.audience import Audience, Watcher
+from jagree.watching.metrics import MetricsFile, history
+from jagree.watching.numbers import EpochNumbers
+from jagree.watching.tensorboard import TensorBoardFile
 from jagree.words import counted, duration, enumeration
+
+if TYPE_CHECKING:  # imported where it is needed, and late
+    from jagree.training.listener import Compiled, Plan
 
 STAGES = {
     "train": "train the networks and record what they predict",
@@ -27,7 +37,14 @@ STAGES = {
 }
 
 
-def run(config: ConfigDict, workdir: str | Path, stages: Sequence[str], command: str) -> int:
+@preemption.noticed()
+def run(
+    config: ConfigDict,
+    workdir: str | Path,
+    stages: Sequence[str],
+    command: str,
+    together: Processes | None = None,
+) -> int:
     """Run the stages, in their natural order, in one run folder.
 
     Parameters
@@ -39,6 +56,9 @@ def run(config: ConfigDict, workdir: str | Path, stages: Sequence[str], command:
         Any of `STAGES`.
     command : str
         Noted in the run folder.
+    together : Processes, optional
+        Of a run of several, each of which calls this. The first does all that is not training, and
+        it alone reads and writes the run folder.
 
     Returns
     -------
@@ -49,18 +69,27 @@ def run(config: ConfigDict, workdir: str | Path, stages: Sequence[str], command:
     ------
     UsageError
         Before anything is written, if something is wrong that can be known by then.
+    Preempted
+        On SIGTERM, if this is the main thread: as soon as all is saved.
     """
-    _check_stages(stages)
+    check_stages(stages)
     rules.check(config)
+    if together is not None:
+        if "train" not in stages:
+            raise UsageError("several processes are of use to the stage 'train' alone; name it")
+        if not processes.join(together):
+            follow(config, workdir)
+            return 0
     folder = RunFolder(workdir)
     folder.check_config(config.to_dict())
     splits: Mapping[str, Split] = {}
     if {"train", "statistics"} & set(stages):
         splits = data.load(config.data, data.cache_folder(config.data, folder.path))
     if "train" in stages:
+        _check_checkpoints(folder)
         rules.check_against_data(config, len(splits["train"]))
         if config.data.crop:  # what can be known now is said now, not after hours of preparing
-            from jagree.training.loop import make_networks
+            from jagree.training.trainer import make_networks
 
             make_networks(config, classes=len(splits["train"].class_names))
         splits = with_noise(config, splits)
@@ -68,6 +97,7 @@ def run(config: ConfigDict, workdir: str | Path, stages: Sequence[str], command:
     if late and "train" not in stages and not folder.record.exists():
         raise UsageError(f"'{folder.path}' holds no run yet; start with the stage 'train'")
     folder.begin(config.to_dict(), command)
+    folder.note(stages=list(stages))
     failed = 0
     try:
         if "statistics" in stages:  # known before hours of training are over
@@ -89,6 +119,30 @@ def run(config: ConfigDict, workdir: str | Path, stages: Sequence[str], command:
     return failed
 
 
+def follow(config: ConfigDict, workdir: str | Path) -> None:
+    """Train with the first process of a run, which does all the rest.
+
+    Parameters
+    ----------
+    config : ConfigDict
+    workdir : path
+        Of the first process's run; prepared images are looked for, and kept, beside it.
+    """
+    from jagree.training import loop
+    from jagree.training.together import Silence, check_alike, of_first
+
+    splits = data.load(config.data, data.cache_folder(config.data, workdir))
+    rules.check_against_data(config, len(splits["train"]))
+    splits = with_noise(config, splits)
+    check_alike(config, splits)
+    if of_first(None):
+        processes.leave()
+        return
+    loop.train(config, splits, None, None, Silence(), processes.deferred)
+    if processes.leave():
+        raise preemption.Preempted
+
+
 def with_noise(config: ConfigDict, splits: Mapping[str, Split]) -> dict[str, Split]:
     """The splits with the labels that the members are to be trained (and tested) on."""
     rates = rules.per_member(config, "label_noise")
@@ -100,7 +154,17 @@ def with_noise(config: ConfigDict, splits: Mapping[str, Split]) -> dict[str, Spl
 
 
 def _store_folder(config: ConfigDict, folder: RunFolder) -> Path:
-    return Path(config.statistics.dir or folder.path.absolute().parent / "statistics")
+    return Path(config.statistics.dir or beside(folder.path, "statistics"))
+
+
+def _check_checkpoints(folder: RunFolder) -> None:
+    """Refuse a place that Orbax, which writes by itself, would take for a local folder."""
+    place = folder.checkpoints
+    if is_remote(place) and not str(place).startswith("gs://"):
+        raise UsageError(
+            f"checkpoints cannot be written to '{place}'; train with a --workdir that is a folder, "
+            "or gs://bucket/..., and copy the run"
+        )
 
 
 def _make_store(config: ConfigDict, folder: RunFolder, splits: Mapping[str, Split]) -> None:
@@ -123,7 +187,8 @@ def _make_store(config: ConfigDict, folder: RunFolder, splits: Mapping[str, Spli
         ) from error
 
 
-def _check_stages(stages: Sequence[str]) -> None:
+def check_stages(stages: Sequence[str]) -> None:
+    """Raise a UsageError unless all names are those of stages."""
     for stage in stages:
         if stage not in STAGES:
             raise UsageError(f"unknown stage '{stage}'; known: {', '.join(STAGES)}")
@@ -133,6 +198,8 @@ def _check_stages(stages: Sequence[str]) -> None:
 
 def _note_end(folder: RunFolder, error: BaseException) -> None:
     status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+    if isinstance(error, preemption.Preempted):
+        status = "preempted"
     try:
         if not folder.complete:
             folder.update(status=status)
@@ -160,11 +227,12 @@ def train(config: ConfigDict, splits: Mapping[str, Split], folder: RunFolder) ->
     from jagree.record import Recorder, is_debris
     from jagree.training import loop
     from jagree.training.checkpoint import Checkpoints
+    from jagree.training.together import check_alike, of_first
 
     name = rules.task_name(config, multi_label=splits["train"].multi_label)
     task = registry.load("task", name)
     if folder.record.exists() and not folder.in_use:
-        shutil.rmtree(folder.record)  # of other data or another config, perhaps, and empty
+        remove_folder(folder.record)  # of other data or another config, perhaps, and empty
     if not folder.record.exists() or is_debris(folder.record):
         Recorder.create(
             folder.record,
@@ -177,7 +245,11 @@ def train(config: ConfigDict, splits: Mapping[str, Split], folder: RunFolder) ->
         )
     recorder = Recorder(folder.record)
     recorder.check_same_data(splits)
+    if processes.joined():
+        check_alike(config, splits)
+        of_first(folder.complete)
     if folder.complete:
+        processes.leave()
         say(f"training is complete: {counted(config.epochs, 'epoch')} recorded in {folder.record}")
         return
     folder.update(
@@ -190,23 +262,39 @@ def train(config: ConfigDict, splits: Mapping[str, Split], folder: RunFolder) ->
             for n, s in splits.items()
         },
     )
-    listener = _FolderListener(config, splits, task.correctness, folder)
+    listener = Audience(
+        _watchers(config, splits, folder),
+        splits,
+        task.correctness,
+        lambda before: history(folder.metrics, folder.record, before),
+    )
+    deferred = processes.deferred if processes.joined() else preemption.deferred
     with Checkpoints(folder.checkpoints, every=config.training.checkpoint_every) as checkpoints:
-        loop.train(config, splits, recorder, checkpoints, listener)
+        loop.train(config, splits, recorder, checkpoints, listener, deferred)
+    told = processes.leave()
+    listener.finished()
     folder.update(status="complete")
+    preemption.check()  # SIGTERM in the last moments of training
+    if told:
+        raise preemption.Preempted
 
 
-class _FolderListener(Console):
-    """Tells the run folder what the console tells the person."""
+def _watchers(
+    config: ConfigDict, splits: Mapping[str, Split], folder: RunFolder
+) -> Sequence[Watcher]:
+    told = [Console(config, splits), _Notes(config, folder), MetricsFile(folder.metrics)]
+    return [*told, TensorBoardFile(folder.tensorboard)] if config.training.tensorboard else told
 
-    def __init__(
-        self, config: ConfigDict, splits: Mapping[str, Split], correctness: str, folder: RunFolder
-    ) -> None:
-        super().__init__(config, splits, correctness)
+
+class _Notes(Watcher):
+    """Keeps run.json."""
+
+    def __init__(self, config: ConfigDict, folder: RunFolder) -> None:
+        self._config = config
         self._folder = folder
+        self._seconds = 0.0
 
-    def planned(self, plan: Any) -> None:
-        super().planned(plan)
+    def planned(self, plan: Plan) -> None:
         members = [
             {"member": k, "network": network, "parameters": plan.parameters[network]}
             for k, network in enumerate(rules.per_member(self._config, "network"))
@@ -222,14 +310,13 @@ class _FolderListener(Console):
             train_seconds=0.0,
         )
 
-    def compiled(self, compiled: Any) -> None:
-        super().compiled(compiled)
+    def compiled(self, compiled: Compiled) -> None:
         self._folder.note(engine=compiled.engine, compile_seconds=round(compiled.seconds, 1))
 
-    def recorded(self, epoch: int, fields: Any, seconds: float) -> None:
-        super().recorded(epoch, fields, seconds)
-        self._folder.update(epochs_recorded=epoch)
-        self._folder.note(to_epoch=epoch, train_seconds=round(self.train_seconds, 1))
+    def recorded(self, numbers: EpochNumbers) -> None:
+        self._seconds += numbers.seconds
+        self._folder.update(epochs_recorded=numbers.epoch)
+        self._folder.note(to_epoch=numbers.epoch, train_seconds=round(self._seconds, 1))
 
 
 def measure(config: ConfigDict, splits: Mapping[str, Split], folder: RunFolder) -> int:

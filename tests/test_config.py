@@ -76,6 +76,7 @@ CASES = [
     ("data.resize", 5000, "data.resize must be at most 4096"),
     ("data.crop", -1, "data.crop must be 0 or more"),
     ("data.set", "mnist", "data.name is 'controlled', which is a single one"),
+    ("training.checkpoint_steps", -1, "training.checkpoint_steps must be 0 or more"),
     ("training.checkpoint_every", 0, "training.checkpoint_every must be 1 or more"),
 ]
 

@@ -49,7 +49,7 @@ def run(config: ConfigDict, folder: Path, which: str = "train") -> dict[str, xr.
     return open_record(folder / "record.zarr")
 
 
-@pytest.mark.parametrize("random_crop", [False, True])
+@pytest.mark.parametrize("random_crop", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_several_classes_end_to_end_with_both_feeds(
     voc: ConfigDict, random_crop: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -13,7 +13,19 @@ from jagree.record import Recorder
 from tests.conftest import REPOSITORY
 
 # May be imported by any.
-ROOT = {"config", "configs", "registry", "seeds", "errors", "pool", "runfolder", "words"}
+ROOT = {
+    "config",
+    "configs",
+    "registry",
+    "seeds",
+    "errors",
+    "paths",
+    "pool",
+    "preemption",
+    "processes",
+    "runfolder",
+    "words",
+}
 ALLOWED = {
     "data": {"data"},
     "networks": {"networks"},
@@ -23,12 +35,15 @@ ALLOWED = {
     "study": {"study", "record", "statistics"},
     "figures": {"figures", "study"},
     "report": {"report", "figures", "study", "data"},
+    "watching": {"watching", "record", "study", "training"},
     # main and its helpers, which nothing imports but the doors
-    "main": {"stages", "commandline"},
+    "main": {"stages", "commandline", "sweep", "watching"},
     "commandline": set(),
-    "stages": {"analysis", "console", "data", "record", "statistics", "training"},
+    "cloud": {"cloud", "commandline"},
+    "sweep": {"sweep", "commandline", "stages", "console", "record", "study"},
+    "stages": {"analysis", "console", "data", "record", "statistics", "training", "watching"},
     "analysis": {"console", "data", "record", "statistics", "study", "figures", "report"},
-    "console": {"data", "record", "study", "training"},
+    "console": {"data", "training", "watching"},
 }
 LATE_ONLY = {"training", "report", "figures", "statistics"}  # for these: inside functions
 

@@ -225,18 +225,80 @@ def test_run_json_is_the_old_one_or_the_new_one_and_never_a_part(
 ) -> None:
     before = (trained / "run.json").read_text()
 
-    def half(self: Path, text: str) -> None:
-        with self.open("w") as file:
-            file.write(text[: len(text) // 2])
+    def half(self: Path, content: bytes) -> None:
+        with self.open("wb") as file:
+            file.write(content[: len(content) // 2])
         raise OSError("the plug was pulled")
 
     folder = RunFolder(trained)
-    monkeypatch.setattr(Path, "write_text", half)
+    monkeypatch.setattr(Path, "write_bytes", half)
     with pytest.raises(OSError, match="the plug"):
         folder.update(status="new")
     assert (trained / "run.json").read_text() == before
     monkeypatch.undo()
     assert json.loads(before)["status"] == RunFolder(trained).about["status"] == "complete"
+
+
+def test_every_epoch_is_in_the_files_that_are_watched(small: ConfigDict, trained: Path) -> None:
+    run(small, trained, "study")
+    table = pd.read_csv(trained / "results/agreement.csv").set_index(["split", "epoch"])
+    lines = [json.loads(line) for line in (trained / "metrics.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == [1, 2]
+    seconds = sum(line["seconds"] for line in lines)
+    first = RunFolder(trained).about["invocations"][0]
+    assert first["train_seconds"] == pytest.approx(seconds, abs=0.06)
+    for line in lines:
+        for name, found in line["splits"].items():
+            row = table.loc[name, line["epoch"]]
+            assert found["accuracy_mean"] == pytest.approx(row["accuracy_mean"])
+            assert found["agreement"] == pytest.approx(row["true_positive_agreement"])
+            assert found["chance"] == pytest.approx(row["chance_agreement"])
+    assert len(list((trained / "tensorboard").iterdir())) == 1
+
+
+def test_no_file_for_tensorboard_where_none_is_wanted(small: ConfigDict, tmp_path: Path) -> None:
+    small.training.tensorboard, small.epochs = False, 1
+    run(small, tmp_path / "run", "train")
+    assert not (tmp_path / "run/tensorboard").exists()
+    assert (tmp_path / "run/metrics.jsonl").exists()
+
+
+def test_an_epoch_that_nobody_was_told_of_is_told_by_the_next_start(
+    small: ConfigDict, tmp_path: Path
+) -> None:
+    """Killed once after the first epoch was saved, and once after the last one was."""
+
+    class KilledError(Exception):
+        pass
+
+    def killed(*_: object) -> None:
+        raise KilledError
+
+    for _ in range(2):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("jagree.stages._Notes.recorded", killed)
+            with pytest.raises(KilledError):
+                run(small, tmp_path / "killed", "train")
+    run(small, tmp_path / "killed", "train")
+    run(small, tmp_path / "whole", "train")
+    found, expected = (
+        [json.loads(line) for line in (tmp_path / name / "metrics.jsonl").read_text().splitlines()]
+        for name in ("killed", "whole")
+    )
+    assert found == [{**line, "time": None, "seconds": None} for line in expected]
+
+
+def test_a_run_folder_full_of_obstacles_is_trained_in_all_the_same(
+    small: ConfigDict, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    (tmp_path / "run/metrics.jsonl").mkdir(parents=True)
+    (tmp_path / "run/run.json").write_text("{}")
+    (tmp_path / "run/tensorboard").write_text("in the way")
+    run(small, tmp_path / "run", "train")
+    out = capsys.readouterr().out
+    assert out.count("cannot write metrics.jsonl (Is a directory); training goes on") == 1
+    assert out.count("cannot write tensorboard (") == 1
+    assert RunFolder(tmp_path / "run").complete
 
 
 def plan(**changed: Any) -> Plan:
@@ -248,6 +310,8 @@ def plan(**changed: Any) -> Plan:
         feed="stream",
         feed_reason="so",
         device="1 x cpu",
+        mesh="",
+        spare="",
         precision="",
         steps=4,
         first_epoch=1,
@@ -259,7 +323,7 @@ def plan(**changed: Any) -> Plan:
 
 def told(config: ConfigDict, planned: Plan, capsys: pytest.CaptureFixture) -> list[str]:
     """What the console says of a plan."""
-    Console(config, make_splits(), "single_label").planned(planned)
+    Console(config, make_splits()).planned(planned)
     return capsys.readouterr().out.splitlines()
 
 
@@ -282,7 +346,7 @@ def test_what_the_device_makes_of_the_precision_is_told(
 
 
 def test_what_was_compiled_is_told(small: ConfigDict, capsys: pytest.CaptureFixture) -> None:
-    console = Console(small, make_splits(), "single_label")
+    console = Console(small, make_splits())
     console.planned(plan())
     capsys.readouterr()
     memory = Capacity(9 * 10**9, 8 * 10**9, "the device's memory", is_main=False)
@@ -310,6 +374,10 @@ def test_a_resumed_run_says_after_which_epoch_it_goes_on(
     assert epochs == "goes on after epoch 2 of 12: 10 epochs of 4 steps, batch 48"
     _, epochs, *_ = told(small, plan(first_epoch=12, steps=1), capsys)
     assert epochs == "goes on after epoch 11 of 12: 1 epoch of 1 step, batch 48"
+    _, epochs, *_ = told(small, plan(first_epoch=3, first_step=2), capsys)
+    assert epochs == "goes on in epoch 3 of 12 at step 2 of 4: 10 epochs of 4 steps, batch 48"
+    _, epochs, *_ = told(small, plan(first_epoch=1, first_step=4), capsys)
+    assert epochs == "goes on in epoch 1 of 12 at step 4 of 4: 12 epochs of 4 steps, batch 48"
 
 
 def test_all_networks_that_are_compiled_are_named(
@@ -322,7 +390,7 @@ def test_all_networks_that_are_compiled_are_named(
 
 def test_one_image_is_no_images(small: ConfigDict, capsys: pytest.CaptureFixture) -> None:
     splits = {name: split.take(np.array([0])) for name, split in make_splits().items()}
-    console = Console(small, splits, "single_label")
+    console = Console(small, splits)
     console.planned(plan())
     console.prepared("test", 1, 1)
     first, *_, last = capsys.readouterr().out.splitlines()
@@ -371,28 +439,6 @@ def test_a_run_tells_what_was_rounded_up(
     assert "edge_strength of 20 (train) and 20 (test) images" in capsys.readouterr().out
     for table in open_tables(tmp_path / "run/statistics.zarr").values():
         assert np.isfinite(table["edge_strength"]).sum() == 20
-
-
-def test_a_member_without_finite_predictions_is_named_even_if_its_loss_is_finite(
-    small: ConfigDict, capsys: pytest.CaptureFixture
-) -> None:
-    console = Console(small, make_splits(), "single_label")
-    fields = make_fields(1)
-    fields["test"]["prediction"][2, 3] = -1
-    console._name_diverged(4, fields)
-    console._name_diverged(5, fields)
-    out = capsys.readouterr().out
-    assert out.count("member 2 (lenet5) diverged in epoch 4") == 1
-    assert out.count("diverged") == 1
-
-
-def test_the_loss_of_epoch_0_is_not_a_divergence(
-    small: ConfigDict, capsys: pytest.CaptureFixture
-) -> None:
-    fields = make_fields(1)
-    fields["train"]["loss"][:] = np.nan
-    Console(small, make_splits(), "single_label")._name_diverged(0, fields)
-    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize(

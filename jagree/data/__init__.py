@@ -11,6 +11,7 @@ from jagree import registry, seeds
 from jagree.data.images import Encoded, Images
 from jagree.data.split import Column, Split, sample
 from jagree.errors import UsageError
+from jagree.paths import beside
 from jagree.words import counted
 
 __all__ = ["Column", "Encoded", "Images", "Split", "cache_folder", "load", "name"]
@@ -23,7 +24,7 @@ def name(options: Any) -> str:
 
 def cache_folder(options: Any, run: str | Path) -> Path:
     """Where digests and resized images are kept: beside the run, unless ``config.data`` says."""
-    return Path(options.cache or Path(run).absolute().parent / "prepared").expanduser()
+    return Path(options.cache or beside(run, "prepared")).expanduser()
 
 
 def load(options: Any, kept: Path | None = None) -> dict[str, Split]:

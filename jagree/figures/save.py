@@ -7,6 +7,8 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
+from jagree.paths import make_folder
+
 DPI = 200  # dots per inch of the PNG
 
 # No time and no version of matplotlib in the files, so that a run repeated can be compared with
@@ -31,7 +33,7 @@ def save(figure: Figure, stem: Path) -> list[Path]:
     list of Path
         The files written: ``stem.png`` and ``stem.pdf``.
     """
-    stem.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(stem.parent)
     written = []
     for ending in FORMATS:
         # The stem can hold dots, which with_suffix would take for an ending.

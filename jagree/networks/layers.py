@@ -14,6 +14,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from jagree.errors import UsageError
+from jagree.networks.parts import mean_over_parts, number_of_parts
 from jagree.networks.stacked import convolve
 
 # Weights: normal with variance 2 / fan-in, not truncated (He et al. 2015, eq. 10; the paper's).
@@ -71,9 +72,9 @@ class Moments(NamedTuple):
 
 
 def batch_moments(x: Float[Array, "... C"]) -> Moments:
-    """Over all axes but the last."""
+    """Over all axes but the last, and over all parts of the batch."""
     precise, axes = at_least_single(x), tuple(range(x.ndim - 1))
-    return Moments(precise.mean(axes), (precise * precise).mean(axes))
+    return mean_over_parts(Moments(precise.mean(axes), (precise * precise).mean(axes)))
 
 
 def concatenate_moments(of_parts: Sequence[Moments]) -> Moments:
@@ -110,7 +111,7 @@ class BatchNorm(nn.Module):
             mean, square = batch_moments(x) if moments is None else moments
             var = jnp.maximum(square - mean * mean, 0.0)
             if not self.is_initializing():
-                n = x.size // x.shape[-1]
+                n = x.size // x.shape[-1] * number_of_parts()
                 unbiased = var * (n / max(n - 1, 1))
                 # Not "+=": on a NumPy array that would change the caller's own averages.
                 keep = 1.0 - self.momentum

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+_SEEN = "seen"  # beside the fields: uint8 [K, N], 1 where the example is there
+
 
 class EpochAssembly:
     """Collects what K members gave for the N examples of a split, in any order.
@@ -14,12 +16,17 @@ class EpochAssembly:
         Named in the errors.
     members : int
         K.
+    gathered : mapping of str to array
+        Of an earlier one, to go on from; copied.
     """
 
-    def __init__(self, ids: np.ndarray, members: int) -> None:
+    def __init__(
+        self, ids: np.ndarray, members: int, gathered: Mapping[str, np.ndarray] | None = None
+    ) -> None:
         self._ids = ids
-        self._seen = np.zeros((members, len(ids)), np.uint8)
-        self._fields: dict[str, np.ndarray] = {}
+        fields = {name: values.copy() for name, values in (gathered or {}).items()}
+        self._seen = fields.pop(_SEEN, np.zeros((members, len(ids)), np.uint8))
+        self._fields: dict[str, np.ndarray] = fields
 
     def put(self, index: np.ndarray, fields: Mapping[str, np.ndarray]) -> None:
         """Add one or more batches.
@@ -50,6 +57,16 @@ class EpochAssembly:
                 self._fields[name] = np.zeros((members, size, *values.shape[2:]), values.dtype)
             self._fields[name][row, example] = np.asarray(values)[row, column]
         self._seen = total.astype(np.uint8)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every example is there for every member."""
+        return bool(self._seen.all())
+
+    @property
+    def gathered(self) -> dict[str, np.ndarray]:
+        """A copy of what is there, to go on from: the fields, and which examples were seen."""
+        return {_SEEN: self._seen.copy()} | {n: v.copy() for n, v in self._fields.items()}
 
     def finish(self) -> dict[str, np.ndarray]:
         """The fields as arrays [K, N, ...].

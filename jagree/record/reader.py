@@ -8,6 +8,7 @@ import xarray as xr
 import zarr
 
 from jagree.errors import UsageError
+from jagree.paths import store
 from jagree.record import schema
 from jagree.record.correctness import RULES
 
@@ -53,13 +54,18 @@ def open_record(path: str | Path) -> dict[str, xr.Dataset]:
     Raises
     ------
     UsageError
-        If there is no record, or its schema is newer than this version of jagree knows.
+        If there is no record, or none that can be read, or its schema is newer than this version of
+        jagree knows.
     """
     try:
-        root = zarr.open_group(str(path), mode="r")
+        root = zarr.open_group(store(path), mode="r")
     except (FileNotFoundError, NotADirectoryError) as error:
         raise UsageError(
             f"no record at '{path}'; expected the folder 'record.zarr' that a run writes"
+        ) from error
+    except (ValueError, TypeError, KeyError) as error:
+        raise UsageError(
+            f"the record '{path}' is damaged ({error}); copy it anew from where it is whole"
         ) from error
     epochs = committed_epochs(root, path)
     return {name: _open_split(path, group, epochs) for name, group in sorted(root.groups())}
@@ -69,17 +75,23 @@ def _open_split(path: str | Path, group: zarr.Group, epochs: int) -> xr.Dataset:
     options: dict[str, Any] = {"group": group.basename, "consolidated": False}
     committed = {"epoch": slice(0, epochs)}
     try:
-        return xr.open_zarr(str(path), **options).isel(committed)
+        return _named(xr.open_zarr(store(path), **options).isel(committed), path)
     except ValueError:
         # A process that died between the array lengths and the pointer of an append left arrays
         # that differ in length. What the pointer commits is whole: read the arrays one by one.
         names = set(group.array_keys())
         alone = [
-            xr.open_zarr(str(path), drop_variables=names - {name}, **options)
+            xr.open_zarr(store(path), drop_variables=names - {name}, **options)
             for name in sorted(names)
         ]
         parts = [part.isel(committed) if "epoch" in part.dims else part for part in alone]
-        return xr.merge(parts, combine_attrs="override", join="exact")
+        return _named(xr.merge(parts, combine_attrs="override", join="exact"), path)
+
+
+def _named(split: xr.Dataset, path: str | Path) -> xr.Dataset:
+    """The dataset with the name of the store that it is from, for what is said of damage."""
+    split.encoding["source"] = str(path)
+    return split
 
 
 def predictions(split: xr.Dataset, position: int) -> np.ndarray:

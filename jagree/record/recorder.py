@@ -1,6 +1,5 @@
 """Writing a record: epoch by epoch, each committed by a pointer that is written last."""
 
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -10,6 +9,7 @@ import zarr
 from zarr.codecs import ZstdCodec
 
 from jagree.errors import UsageError
+from jagree.paths import as_path, is_remote, remove_folder, store
 from jagree.record import schema
 from jagree.record.correctness import RULES
 from jagree.record.reader import committed_epochs
@@ -51,11 +51,12 @@ class Recorder:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
-        self._root = zarr.open_group(str(path), mode="r+")
+        self.path = as_path(path)
+        self._root = zarr.open_group(store(path), mode="r+")
         self._epochs = committed_epochs(self._root, path)
-        for debris in self.path.rglob("*.partial"):  # writes that a kill cut short
-            debris.unlink()
+        if not is_remote(self.path):
+            for debris in self.path.rglob("*.partial"):  # writes that a kill cut short
+                debris.unlink()
         self._cut()
 
     @classmethod
@@ -98,12 +99,13 @@ class Recorder:
                     f"'{name}' has {len(examples.class_names):,} classes, of which a record can "
                     f"tell {most:,} apart; choose data with fewer"
                 )
-        if Path(path).exists():
-            if not is_debris(path):
+        place = as_path(path)
+        if place.exists():
+            if not is_debris(place):
                 raise UsageError(f"'{path}' exists already; nothing was changed")
-            shutil.rmtree(path)
+            remove_folder(place)
         root = zarr.create_group(
-            str(path), attributes={"schema": schema.NAME, "schema_version": schema.VERSION}
+            store(path), attributes={"schema": schema.NAME, "schema_version": schema.VERSION}
         )
         for name, examples in splits.items():
             attributes = {
@@ -221,9 +223,9 @@ class Recorder:
 def is_debris(path: str | Path) -> bool:
     """Whether a process died while it made a record here: nothing is recorded, all can go."""
     try:
-        attributes = zarr.open_group(str(path), mode="r").attrs
+        attributes = zarr.open_group(store(path), mode="r").attrs
     except FileNotFoundError:
-        return all(p.name.endswith(".partial") for p in Path(path).iterdir())
+        return all(p.name.endswith(".partial") for p in as_path(path).iterdir())
     return attributes.get("schema") == schema.NAME and schema.COMMITTED not in attributes
 
 

@@ -10,6 +10,7 @@ import jinja2
 import pandas as pd
 
 from jagree.data.images import Images
+from jagree.paths import is_remote, make_folder
 from jagree.report import summary, terms
 from jagree.report.examples import galleries
 from jagree.report.pictures import png_uri
@@ -123,7 +124,10 @@ def _flattened(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[st
 
 def _replace(path: Path, text: str) -> None:
     """Write a file such that there is the old one or the new one, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if is_remote(path):
+        path.write_bytes(text.encode())
+        return
+    make_folder(path.parent)
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         unfinished.write_text(text, encoding="utf-8", newline="\n")

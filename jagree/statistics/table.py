@@ -4,6 +4,7 @@ import contextlib
 import errno
 import json
 import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from ml_collections import ConfigDict
 
 from jagree import pool
 from jagree.errors import UsageError
+from jagree.paths import as_path, is_remote, store, upload
 from jagree.statistics import parts
 from jagree.statistics.parts import Examples, Part, Request
 from jagree.statistics.progress import Progress
@@ -256,7 +258,13 @@ def write_tables(tables: Mapping[str, xr.Dataset], path: str | Path) -> None:
     UsageError
         If `path` is there and is no such store.
     """
-    path = Path(path)
+    path = as_path(path)
+    if is_remote(path):
+        _check_replaceable(path)
+        with tempfile.TemporaryDirectory() as folder:
+            write_tables(tables, Path(folder) / path.name)
+            upload(Path(folder) / path.name, path, last="zarr.json")
+        return
     _check_replaceable(path)
     sweep(path.parent, f"{path.name}.*.partial")
     partial, aside = (path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial") for _ in range(2))
@@ -280,6 +288,8 @@ def _check_replaceable(path: Path) -> None:
 
 def _identity(path: Path) -> tuple[int, int] | None:
     """Differs between a folder and the one put in its place; None if there is nothing."""
+    if is_remote(path):  # which cannot tell one from the other
+        return (0, 0) if path.exists() else None
     try:
         status = path.stat()
     except FileNotFoundError:
@@ -302,10 +312,10 @@ def _replace(new: Path, path: Path, aside: Path) -> None:
     shutil.rmtree(aside, ignore_errors=True)
 
 
-def _check_root(path: Path) -> list[str]:
-    """Names of the splits that a store holds; see `open_tables` for what is refused."""
+def _check_root(path: Path) -> zarr.Group:
+    """The root of a store; see `open_tables` for what is refused."""
     try:
-        root = zarr.open_group(str(path), mode="r")
+        root = zarr.open_group(store(path), mode="r")
     except (FileNotFoundError, ValueError) as error:
         raise UsageError(f"'{path}' holds no image statistics") from error
     version = root.attrs.get("schema_version")
@@ -316,7 +326,7 @@ def _check_root(path: Path) -> list[str]:
             f"'{path}' has schema version {version}, newer than this program's {VERSION}; "
             "install a newer jagree"
         )
-    return sorted(root.group_keys(), key=lambda name: (name != "train", name))
+    return root
 
 
 def open_tables(path: str | Path) -> dict[str, xr.Dataset]:
@@ -327,11 +337,12 @@ def open_tables(path: str | Path) -> dict[str, xr.Dataset]:
     UsageError
         If `path` holds no such store, a damaged one, or one of a newer schema.
     """
-    path = Path(path)
-    splits = _check_root(path)
+    path = as_path(path)
+    root = _check_root(path)
+    splits = sorted(root.group_keys(), key=lambda name: (name != "train", name))
     try:
         return {
-            split: _as_written(xr.open_zarr(path, group=split, consolidated=False).load())
+            split: _as_written(xr.open_zarr(store(path), group=split, consolidated=False).load())
             for split in splits
         }
     except (OSError, ValueError, RuntimeError, KeyError) as error:

@@ -1,4 +1,8 @@
-"""``python -m jagree.study RUN``: tables, figures and report of a run's record, without JAX."""
+"""``python -m jagree.study RUN [RUN ...]``: tables, figures and report of records, without JAX.
+
+A RUN is a folder that holds record.zarr; a folder that holds such folders, as a sweep's, means all
+of them. Of several runs a table is printed besides, with a line for each.
+"""
 
 import argparse
 import sys
@@ -8,11 +12,15 @@ from jagree.errors import UsageError
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Analyse one run folder; the exit code."""
-    from jagree import analysis
-
-    parser = argparse.ArgumentParser(prog="python -m jagree.study", description=__doc__)
-    parser.add_argument("run", metavar="RUN", help="the folder that holds record.zarr")
+    """Analyse run folders; the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m jagree.study",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "runs", metavar="RUN", nargs="+", help="a folder that holds record.zarr, or runs"
+    )
     parser.add_argument(
         "--leave_out",
         metavar="K",
@@ -22,11 +30,34 @@ def run(arguments: Sequence[str]) -> int:
     )
     options = parser.parse_args(arguments)
     try:
-        analysis.analyse_run(options.run, options.leave_out)
+        return _analyse(options.runs, options.leave_out)
     except UsageError as error:
         print(f"jagree: {error}", file=sys.stderr)
         return 2
-    return 0
+
+
+def _analyse(paths: Sequence[str], leave_out: Sequence[int] | None) -> int:
+    """One run after the other, and the table of several; one that cannot be read stops no other."""
+    from jagree import analysis
+    from jagree.record.folders import run_folders
+    from jagree.sweep import summary
+
+    runs, others = run_folders(paths)
+    if len(runs) == 1:
+        analysis.analyse_run(runs[0], leave_out)
+        return 0
+    for other in others:
+        print(f"left out, nothing is recorded there: {other}")
+    failed = False
+    for path in runs:
+        try:
+            analysis.analyse_run(path, leave_out)
+        except UsageError as error:
+            print(f"jagree: {path}: {error}", file=sys.stderr)
+            failed = True
+    print()
+    print(summary.text([summary.of(path, leave_out) for path in runs]))
+    return 2 if failed else 0
 
 
 if __name__ == "__main__":

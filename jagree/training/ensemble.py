@@ -1,31 +1,24 @@
-"""The only file that knows there are K members: it lifts the steps of one over all of them.
+"""K members at once: the steps of one, lifted over all of them.
 
-Two engines that must agree (a test says so):
-
-``vmap``
-    One compiled program over parameters stacked along a leading member axis.
-``loop``
-    One compiled program for a single member, called K times; on a CPU by as many threads as it has
-    cores, because one program alone leaves cores idle between its parts.
+Here and in `jagree.training.engines`, and nowhere else, is it known that there are K members, and
+on which devices.
 
 Axis letters: K members, S steps of one dispatch, B batch, N examples.
 """
 
 import functools
-import itertools
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jagree import pool
 from jagree.training.batches import Inputs
 from jagree.training.compilation import Program
+from jagree.training.engines import Engine, InTurn, OnMesh, Results, Stacked
 from jagree.training.memory import Footprint, Group, bytes_of, footprint
+from jagree.training.mesh import ONE_DEVICE, Placement
 from jagree.training.optimizers import Hyper
 from jagree.training.precision import products_in
 from jagree.training.state import MemberState
@@ -96,77 +89,53 @@ def _eval_chunk(learner: Learner, state: MemberState, data: Any, inputs: Inputs)
         return _over_steps(step, None, inputs)[1]
 
 
-def at_once(members: int) -> int:
-    """How many programs of the engine ``loop`` run at the same time on the default device."""
-    return min(members, pool.cores()) if jax.default_backend() == "cpu" else 1
-
-
-@functools.cache
-def _hands() -> list[ThreadPoolExecutor]:
-    """Threads that hand programs to a CPU, one for each core.
-
-    JAX runs what one thread hands over one after the other, and what several do at the same time.
-    A member's programs come from one of them, in their order.
-    """
-    return [ThreadPoolExecutor(1, f"members-{i}") for i in range(pool.cores())]
+# Which arguments (state, data, inputs, ...) have a member axis. All members judge the same images,
+# but may be given different labels.
+_TRAIN_AXES = (0, None, Inputs(0, 0, 0, 0), 0)
+_EVAL_AXES = (0, None, Inputs(position=None, corner=None, image=None, label=0))
 
 
 class _Lifted:
-    """`function` of one member as a function of all; results are stacked, or a list per member.
+    """`function` of one member as a function of all, with results to be gathered by the engine.
 
     Parameters
     ----------
+    engine : Engine
     function : callable
-        Of a member's state and other arguments.
-    engine : {"vmap", "loop"}
-    in_axes : tuple
-        The member axis of each argument, as of `jax.vmap`; that of the state is 0.
-    first : int
-        Members of other ensembles that share the cores of a CPU, before these.
+        Of a member's state, of data that all share, and of other arguments.
+    axes : tuple
+        The member axis of each argument, as `in_axes` of `jax.vmap`.
+    results : callable
+        (of a member, of a batch) -> what the function gives, marked as one or the other.
     donate : bool
         Whether the old state's memory becomes the new one's.
     """
 
     def __init__(
         self,
+        engine: Engine,
         function: Callable,
-        engine: str,
-        in_axes: tuple[Any, ...],
+        axes: tuple[Any, ...],
+        results: Results,
         *,
-        first: int,
         donate: bool = False,
     ) -> None:
-        self._stacked, self._axes, self._first = engine == "vmap", in_axes[1:], first
-        lifted = jax.vmap(function, in_axes=in_axes) if self._stacked else function
+        self._engine, self._axes = engine, axes
+        lifted = engine.program(function, axes, results)
         self.program = Program(lifted, donate_argnums=0 if donate else ())
 
-    def __call__(self, states: Any, *arguments: Any) -> Any:
-        if self._stacked:
-            return self.program(states, *arguments)
-        calls = [(state, *self._of_member(k, arguments)) for k, state in enumerate(states)]
-        program = self.program.compile(*calls[0])
-        if jax.default_backend() != "cpu":
-            return [program(*call) for call in calls]
-        hands = itertools.islice(itertools.cycle(_hands()), self._first, None)
-        waiting = [hand.submit(program, *call) for call, hand in zip(calls, hands, strict=False)]
-        return [call.result() for call in waiting]
+    def __call__(self, held: list[Any], *arguments: Any) -> list[Any]:
+        calls = self._engine.arguments(held, arguments, self._axes)
+        return self._engine.run(self.program, calls)
 
-    def compile(self, states: Any, data: Any, *inputs: Any) -> Footprint | None:
+    def compile(self, held: list[Any], *arguments: Any) -> Footprint | None:
         """Make the program for arguments of these shapes; what a call of it takes of memory."""
-        state, arguments = states, (data, *inputs)
-        if not self._stacked:  # the members' are one program
-            state, arguments = states[0], self._of_member(0, arguments)
+        state, data, *passing = self._engine.arguments(held, arguments, self._axes)[0]
         return footprint(
-            self.program.compile(state, *arguments),
+            self.program.compile(state, data, *passing),
             resident=bytes_of((state, data)),
-            inputs=bytes_of(arguments[1:]),
+            inputs=bytes_of(passing),
         )
-
-    def _of_member(self, k: int, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
-        def cut(axis: int | None, argument: Any) -> Any:
-            return argument if axis is None else jax.tree.map(lambda x: _row(x, k), argument)
-
-        return jax.tree.map(cut, self._axes, arguments, is_leaf=lambda axis: axis is None)
 
 
 class Ensemble:
@@ -183,6 +152,8 @@ class Ensemble:
         Whether `train` gives what the training forward pass said (the recording mode ``online``).
     first : int
         Members of other ensembles before these; so all of a run are spread over a CPU's cores.
+    placement : Placement
+        Where the members are.
     """
 
     def __init__(
@@ -193,22 +164,31 @@ class Ensemble:
         engine: str,
         with_outcome: bool = False,
         first: int = 0,
+        placement: Placement = ONE_DEVICE,
     ) -> None:
         self.engine = engine
         self.members = len(states)
-        self._states: Any
+        self._engine: Engine
+        if placement.mesh is not None:
+            self._engine = OnMesh(self.members, engine, placement)
+        elif engine == "loop":
+            self._engine = InTurn(self.members, first)
+        else:
+            self._engine = Stacked(self.members)
+        self._states: list[Any]
         self.begin(states)
         self._train = _Lifted(
+            self._engine,
             functools.partial(_train_chunk, learner, with_outcome),
-            engine,
-            (0, None, 0, 0),
-            first=first,
+            _TRAIN_AXES,
+            lambda member, batch: (member, Trained(member, batch)),
             donate=True,
         )
-        # All members judge the same images, but may be given different labels.
-        shared = Inputs(position=None, corner=None, image=None, label=0)
         self._eval = _Lifted(
-            functools.partial(_eval_chunk, learner), engine, (0, None, shared), first=first
+            self._engine,
+            functools.partial(_eval_chunk, learner),
+            _EVAL_AXES,
+            lambda member, batch: batch,
         )
 
     def begin(self, states: Iterable[MemberState]) -> None:
@@ -216,8 +196,8 @@ class Ensemble:
 
         What was there is dropped first, so that memory never holds all states twice.
         """
-        self._states = None
-        self._states = list(states) if self.engine == "loop" else _stack(states, self.members)
+        self._states = []
+        self._states = self._engine.hold(states)
 
     def compile(
         self, trained: Sequence[tuple[Any, Inputs]], judged: Sequence[tuple[Any, Inputs]]
@@ -232,7 +212,7 @@ class Ensemble:
         Returns
         -------
         Group
-            What the members need of memory; None if the backend does not say.
+            What the members on a device need of its memory; None if the backend does not say.
         """
         states = self._states
         programs = [
@@ -242,15 +222,15 @@ class Ensemble:
         known = [program for program in programs if program is not None]
         if len(known) < len(programs):
             return None
-        calls = self.members if self.engine == "loop" else 1
-        return Group(bytes_of(states) // self.members, self.members, calls, known)
+        places = self._engine.places
+        return Group(bytes_of(states) // places, places, self._engine.calls, known)
 
     @property
     def programs(self) -> int:
         """How many programs have been compiled."""
         return len(self._train.program) + len(self._eval.program)
 
-    def train(self, data: Any, inputs: Inputs, hyper: Hyper) -> list[Trained] | Trained:
+    def train(self, data: Any, inputs: Inputs, hyper: Hyper) -> list[Trained]:
         """Take S steps with every member; returns without waiting for them.
 
         Parameters
@@ -262,80 +242,42 @@ class Ensemble:
 
         Returns
         -------
-        Trained
+        list of Trained
             Still on the device; `gather` brings it to the host.
         """
-        result = self._train(self._states, data, inputs, hyper)
-        if self.engine == "loop":
-            self._states = [state for state, _ in result]
-            return [trained for _, trained in result]
-        self._states, trained = result
-        return trained
+        results = self._train(self._states, data, inputs, hyper)
+        self._states = [state for state, _ in results]
+        return [trained for _, trained in results]
 
-    def evaluate(self, data: Any, inputs: Inputs) -> list[Outcome] | Outcome:
+    def evaluate(self, data: Any, inputs: Inputs) -> list[Outcome]:
         """What every member says about the same S batches; does not wait.
 
         The arrays of `inputs` are [S, B, ...], but its label is [K, S, B, ...].
         """
         return self._eval(self._states, data, inputs)
 
-    def gather(self, result: Any) -> Any:
-        """A result of `train` or `evaluate` as NumPy arrays with the member axis first."""
-        result = jax.device_get(result)
-        if self.engine == "loop":
-            return jax.tree.map(lambda *leaves: np.stack(leaves), *result)
-        return result
+    def gather(self, results: list[Any]) -> Any:
+        """A result of `train` or `evaluate` as NumPy arrays with the member axis first.
+
+        In a run of several processes all of them have to call it, in the same order.
+        """
+        return self._engine.gather(results)
 
     @property
     def stacked(self) -> MemberState:
         """The states stacked over members, whatever the engine: the form of a checkpoint.
 
-        Their shapes, if there are no states yet.
+        Their shapes, if there are no states yet. Of a mesh NumPy arrays; in a run of several
+        processes all of them have to ask.
         """
-        return _stack(self._states, self.members) if self.engine == "loop" else self._states
+        return self._engine.stacked(self._states)
 
     @stacked.setter
     def stacked(self, states: MemberState) -> None:
-        self._states = None
-        if self.engine == "loop":
-            self._states = [_member(states, k) for k in range(self.members)]
-        else:
-            self._states = states
+        self._states = []
+        self._states = self._engine.unstack(states)
 
 
 def _hyper_shapes(inputs: Inputs) -> Hyper:
     each: Any = jax.ShapeDtypeStruct(inputs.label.shape[:2], np.float32)
     return Hyper(each, each, each)
-
-
-def _row(array: Any, k: int) -> Any:
-    """array[k], or its shape."""
-    if isinstance(array, jax.ShapeDtypeStruct):
-        return jax.ShapeDtypeStruct(array.shape[1:], array.dtype, sharding=array.sharding)
-    return array[k]
-
-
-@functools.partial(jax.jit, static_argnums=1)
-def _room(state: MemberState, members: int) -> MemberState:
-    """Zeros, shaped as so many states like this one, stacked."""
-    return jax.tree.map(lambda x: jnp.zeros((members, *x.shape), x.dtype), state)
-
-
-@functools.partial(jax.jit, donate_argnums=0)
-def _put(stacked: MemberState, state: MemberState, k: jax.Array) -> MemberState:
-    return jax.tree.map(lambda all_, one: all_.at[k].set(one), stacked, state)
-
-
-@jax.jit
-def _member(stacked: MemberState, k: jax.Array) -> MemberState:
-    return jax.tree.map(lambda x: x[k], stacked)
-
-
-def _stack(states: Iterable[MemberState], members: int) -> MemberState:
-    """So many states, or their shapes, stacked; each is asked for when there is room for it."""
-    stacked: Any = None
-    for k, state in enumerate(states):
-        if isinstance(jax.tree.leaves(state)[0], jax.ShapeDtypeStruct):
-            return jax.tree.map(lambda x: x.update(shape=(members, *x.shape)), state)
-        stacked = _put(_room(state, members) if stacked is None else stacked, state, k)
-    return stacked

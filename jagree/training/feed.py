@@ -13,7 +13,7 @@ Axis letters: K members, S steps of one dispatch, B batch, N examples.
 import functools
 import itertools
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import jax
@@ -51,7 +51,7 @@ class Feed(Protocol):
         """Which examples are in which batch."""
 
     def train_batches(self, epoch: int, first_step: int = 0) -> Iterator[Batch]:
-        """The batches of an epoch, from a step on."""
+        """The batches of an epoch, from a step on; the first may be the rest of a dispatch."""
 
     def eval_batches(self) -> Iterator[Batch]:
         """Batches that cover the split once, in order, the last one padded."""
@@ -104,6 +104,9 @@ class BatchPlan:
         Only matters of speed and memory.
     random_crop : bool
         Whether training crops at random; else in the centre, as evaluation does.
+    own : sequence of int, optional
+        Members that this process trains, if it is one of several; what a stream cuts for the
+        others is left undefined.
     """
 
     def __init__(
@@ -119,8 +122,9 @@ class BatchPlan:
         eval_steps_per_dispatch: int,
         by_member: bool = False,
         random_crop: bool = True,
+        own: Sequence[int] | None = None,
     ) -> None:
-        self.frames = frames
+        self.frames, self.own = frames, own
         self.size, self.members = len(frames), members
         self._label, self._by_member = label, by_member
         self._seed, self._batch_size, self._longest = seed, batch_size, steps_per_dispatch
@@ -229,26 +233,32 @@ class ResidentFeed:
     Parameters
     ----------
     plan : BatchPlan
+    put : callable
+        Brings a NumPy array to the device, or to all of them.
     """
 
-    def __init__(self, plan: BatchPlan) -> None:
+    def __init__(
+        self, plan: BatchPlan, put: Callable[[np.ndarray], jax.Array] = jax.device_put
+    ) -> None:
         frames = plan.frames
         self.plan = plan
         self.data: Whole | Crops
         if frames.crop:
             self.data = Crops(
-                pixel=jax.device_put(frames.packed()),
-                start=jax.device_put(frames.start.astype(np.int32)),
-                width=jax.device_put(frames.size[:, 1].astype(np.int32)),
+                pixel=put(frames.packed()),
+                start=put(frames.start.astype(np.int32)),
+                width=put(frames.size[:, 1].astype(np.int32)),
                 crop=frames.crop,
             )
         else:
-            self.data = Whole(jax.device_put(frames.whole()))
+            self.data = Whole(put(frames.whole()))
 
     def train_batches(self, epoch: int, first_step: int = 0) -> Iterator[Batch]:
-        """The dispatches of an epoch, from a step on that begins one."""
-        for number in range(first_dispatch(self.plan, first_step), len(self.plan.train_slices)):
-            yield self.plan.train_dispatch(epoch, number)
+        """The dispatches of an epoch, from a step on; of the first only what is left of it."""
+        first, skipped = first_dispatch(self.plan, first_step)
+        for number in range(first, len(self.plan.train_slices)):
+            yield without_front(self.plan.train_dispatch(epoch, number), skipped)
+            skipped = 0
 
     def eval_batches(self) -> Iterator[Batch]:
         """Dispatches covering the split once, in order."""
@@ -259,15 +269,26 @@ class ResidentFeed:
         """Nothing runs beside a resident feed."""
 
 
-def first_dispatch(plan: BatchPlan, step: int) -> int:
-    """Number of the dispatch that begins with a step (from 0) of an epoch.
+def first_dispatch(plan: BatchPlan, step: int) -> tuple[int, int]:
+    """The dispatch that contains a step (from 0) of an epoch, and its steps before that one.
+
+    The number of dispatches, and 0, for the step after the last.
 
     Raises
     ------
     ValueError
-        If the step lies within a dispatch.
+        If the epoch has no such step.
     """
-    begins = np.cumsum([0, *(steps for _, steps, _ in plan.train_slices)]).tolist()
-    if step not in begins:
-        raise ValueError(f"no dispatch begins with step {step}; they begin with {begins}")
-    return begins.index(step)
+    begins = np.cumsum([0, *(steps for _, steps, _ in plan.train_slices)])
+    if not 0 <= step <= begins[-1]:
+        raise ValueError(f"an epoch has {begins[-1]} steps, of which {step} cannot be taken")
+    number = int(np.searchsorted(begins, step, side="right")) - 1
+    return number, step - int(begins[number])
+
+
+def without_front(batch: Batch, steps: int) -> Batch:
+    """A training dispatch without its first steps."""
+    if not steps:
+        return batch
+    position, inputs = jax.tree.map(lambda x: x[:, steps:], (batch.position, batch.inputs))
+    return Batch(position, inputs)

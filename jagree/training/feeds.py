@@ -1,7 +1,7 @@
 """Which feed a run gets, and making it."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -14,7 +14,8 @@ from jagree.errors import UsageError
 from jagree.training.batches import Inputs, Streamed
 from jagree.training.compilation import shapes_of
 from jagree.training.feed import BatchPlan, Feed, ResidentFeed
-from jagree.training.memory import capacity
+from jagree.training.memory import Capacity, capacity
+from jagree.training.mesh import ONE_DEVICE, Placement
 from jagree.training.stream import StreamFeed
 from jagree.words import size
 
@@ -29,15 +30,19 @@ def make_feeds(
     frames: Mapping[str, Frames],
     kind: str,
     backend: str,
+    placement: Placement = ONE_DEVICE,
+    own: Sequence[int] | None = None,
 ) -> dict[str, Feed]:
-    """The feed of each split, resident or stream."""
+    """The feed of each split, resident or stream; `own` as of `BatchPlan`."""
     # A loop in the compiled program saves launches on an accelerator, but on a CPU it slows
     # convolutions by an order of magnitude (jax#12868). Large batches fill an accelerator; a
     # CPU judges an image in the same time in small ones (bench/convolution.py).
     steps, eval_batch_size = (1, 125) if backend == "cpu" else (100, 1_000)
     image = math.prod(common_shape(frames))
+    columns = placement.shape.columns
     # The same with both feeds, for the size of a batch may decide the last bits of a result.
     eval_batch_size = config.training.eval_batch_size or _at_most(eval_batch_size, image)
+    eval_batch_size = -(-eval_batch_size // columns) * columns  # which part it evenly
     eval_steps = steps
     if kind == "stream":  # what is sent waits in memory several times over
         steps = _at_most(steps, config.members * config.batch_size * image)
@@ -55,9 +60,10 @@ def make_feeds(
             steps_per_dispatch=config.training.steps_per_dispatch or steps,
             eval_steps_per_dispatch=config.training.steps_per_dispatch or eval_steps,
             random_crop=config.data.random_crop,
+            own=own,
         )
         if kind == "resident":
-            feeds[name] = ResidentFeed(plan)
+            feeds[name] = ResidentFeed(plan, placement.everywhere)
         else:
             workers = config.training.feed_workers
             feeds[name] = StreamFeed(plan, epochs=config.epochs, workers=workers)
@@ -92,8 +98,10 @@ def bytes_on_device(frames: Frames) -> int:
     return frames.pixels * (4 if frames.crop else 3)
 
 
-def choose_feed(name: str, frames: Mapping[str, Frames]) -> tuple[str, str]:
-    """The feed to use and, in a clause for the user, why.
+def choose_feed(
+    name: str, frames: Mapping[str, Frames], memory: Capacity | None = None
+) -> tuple[str, str]:
+    """The feed to use and, in a clause for the user, why; by default for the memory of here.
 
     Raises
     ------
@@ -108,7 +116,7 @@ def choose_feed(name: str, frames: Mapping[str, Frames]) -> tuple[str, str]:
         )
     if name != "auto":
         return name, "as configured"
-    needed, memory = sum(map(bytes_on_device, frames.values())), capacity()
+    needed, memory = sum(map(bytes_on_device, frames.values())), memory or capacity()
     fits = needed <= memory.total // _SHARE and not too_long
     return (
         "resident" if fits else "stream",

@@ -12,6 +12,7 @@ import numpy as np
 from jagree.training.batches import Inputs
 from jagree.training.ensemble import Ensemble
 from jagree.training.memory import Group
+from jagree.training.mesh import ONE_DEVICE, Placement
 from jagree.training.optimizers import Hyper
 from jagree.training.state import MemberState
 
@@ -44,12 +45,17 @@ class Groups:
         One per network.
     members : mapping of str to sequence of int
         Which members of the run each ensemble holds, in its order; together every member once.
+    placement : Placement
+        Where they all are.
     """
 
     def __init__(
-        self, ensembles: Mapping[str, Ensemble], members: Mapping[str, Sequence[int]]
+        self,
+        ensembles: Mapping[str, Ensemble],
+        members: Mapping[str, Sequence[int]],
+        placement: Placement = ONE_DEVICE,
     ) -> None:
-        self._ensembles = dict(ensembles)
+        self._ensembles, self._on_mesh = dict(ensembles), placement.mesh is not None
         self.members = sum(map(len, members.values()))
         order = np.concatenate([members[name] for name in self._ensembles])
         if sorted(order.tolist()) != list(range(self.members)):
@@ -101,7 +107,8 @@ class Groups:
 
     def evaluate(self, data: Any, inputs: Inputs) -> list[Any]:
         """What every member says about the same S batches; see `Ensemble.evaluate`."""
-        if len(self._ensembles) > 1 and inputs.image is not None:  # sent once, not once for each
+        several = len(self._ensembles) > 1 and not self._on_mesh
+        if several and inputs.image is not None:  # sent once, not once for each
             inputs = inputs._replace(image=jax.device_put(inputs.image))
         return [
             ensemble.evaluate(data, inputs._replace(label=_of_members(rows, inputs.label)))

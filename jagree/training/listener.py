@@ -20,11 +20,14 @@ class Plan(NamedTuple):
     feed: str
     feed_reason: str
     device: str
+    mesh: str  # rows x columns of devices; "": the run takes one
+    spare: str  # what devices without work could do, in a clause; "": they all work
     precision: str  # what the device makes of the config's, in a clause; "": what it says
     steps: int  # training steps of an epoch
     first_epoch: int  # the first one to train now; 1 unless resumed
     last_epoch: int
     programs: str  # whether what is compiled is kept, in a clause; "": it is not, as configured
+    first_step: int = 0  # steps of the first epoch that were taken before
 
 
 class Compiled(NamedTuple):
@@ -43,6 +46,9 @@ class Listener(Protocol):
 
     def prepared(self, split: str, images: int, of: int) -> None:
         """So many more images of a split have been decoded and resized, of so many."""
+
+    def damaged(self, text: str) -> None:
+        """A checkpoint was found damaged: which, why, and where the run goes on; a sentence."""
 
     def planned(self, plan: Plan) -> None:
         """Called once, before anything is compiled."""

@@ -1,63 +1,62 @@
-"""The run in time order: train an epoch, judge every example, record, save (beside the next)."""
+"""The run in time order: train an epoch, judge every example, record, save (beside the next).
 
-import collections
+An epoch is recorded before it is saved, and what the next start finds decides where it goes on.
+With S steps in an epoch (here 100, and ``training.checkpoint_every`` 1):
+
+=============================================  ===========  ==============  =======================
+the process ended                              record ends  newest          the next start
+                                               with epoch   checkpoint
+=============================================  ===========  ==============  =======================
+before anything was saved                      0 or none    none            begins anew
+while epoch 1 was recorded                     0 or none    none            begins anew
+between the record of epoch 1 and its          1            none            cuts epoch 1 from the
+checkpoint, or while that was written                                       record, begins anew
+after the checkpoint of epoch 1                1            100             begins epoch 2
+in epoch 2, after a checkpoint within it       1            140             goes on at step 40 of it
+while epoch 2 was judged, by SIGTERM           1            200             judges and records
+                                                                            epoch 2
+the same, later: epoch 2 is recorded           2            200             begins epoch 3
+between the record of epoch 2 and its          2            140             cuts epoch 2, goes on at
+checkpoint                                                                  step 40 of it
+the newest checkpoint, 200, is damaged         2            200, 140        sets 200 aside, and then
+                                                                            as in the row above
+while 200 was set aside, or the record cut     1 or 2       200, 140 or     the same
+                                                            140
+=============================================  ===========  ==============  =======================
+
+Whatever is trained again is trained from the same state with the same batches: on a CPU it gives
+the same bits.
+"""
+
 import contextlib
-import itertools
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, NoReturn
 
-import flax.linen as nn
-import jax
-import numpy as np
 from ml_collections import ConfigDict
 
-from jagree import pool, registry
-from jagree.config import per_member, task_name
-from jagree.data.frames import prepare
+from jagree import preemption
 from jagree.data.split import Split
 from jagree.errors import UsageError
-from jagree.record import EpochAssembly, Recorder
-from jagree.training.checkpoint import Checkpoints
-from jagree.training.compilation import keep_programs
-from jagree.training.ensemble import Ensemble, Trained, at_once, choose_engine
-from jagree.training.feeds import (
-    choose_feed,
-    common_shape,
-    eval_shapes,
-    make_feeds,
-    train_shapes,
-)
-from jagree.training.groups import Groups, group_members
-from jagree.training.listener import Compiled, Fields, Listener, Plan
-from jagree.training.memory import (
-    COMPILER_TOO_LARGE,
-    Need,
-    bytes_of,
-    capacity,
-    is_shortage,
-    need,
-    refusal,
-    tells_shortage,
-    too_large,
-)
-from jagree.training.optimizers import Hyper
-from jagree.training.precision import PRECISIONS, note
-from jagree.training.state import check_shape, fresh_members, member_shape, parameter_count
-from jagree.training.steps import Learner
-from jagree.training.tasks import by_example, outcome_shapes
+from jagree.preemption import Preempted
+from jagree.record import Recorder
+from jagree.training.checkpoint import Checkpoints, Restored
+from jagree.training.epochs import Midway
+from jagree.training.listener import Listener
+from jagree.training.memory import tells_shortage
+from jagree.training.together import Follower, Standing, share_standing
+from jagree.training.trainer import Trainer
 from jagree.training.writer import EpochWriter
-
-Dispatch = tuple[str, np.ndarray, Any]  # split, positions [K, S, B] or [S, B], what is computed
 
 
 @tells_shortage
 def train(
     config: ConfigDict,
     splits: Mapping[str, Split],
-    recorder: Recorder,
-    checkpoints: Checkpoints,
+    recorder: Recorder | None,
+    checkpoints: Checkpoints | None,
     listener: Listener,
+    deferred: preemption.Deferred = preemption.never,
 ) -> None:
     """Train all members to the last epoch, from the newest checkpoint if there is one.
 
@@ -68,324 +67,219 @@ def train(
     splits : mapping of str to Split
         "train" and "test".
     recorder, checkpoints
-        Of this run; what they hold decides where training starts.
+        Of this run; what they hold decides where training starts. In a run of several processes
+        only the first has them, and the others have none.
     listener : Listener
+    deferred : callable
+        A context around the epochs; what it gives is asked, after each dispatch is begun, whether
+        the run is to stop.
 
     Raises
     ------
     UsageError
-        If record and checkpoints do not belong together, or memory does not suffice.
+        If record and checkpoints do not belong together, every checkpoint is damaged, or memory
+        does not suffice.
+    Preempted
+        If it was stopped, and all is saved.
     """
-    done = resume_point(recorder, checkpoints)
+    each = -(-len(splits["train"]) // config.batch_size)
+    if recorder and checkpoints:  # now, not after minutes
+        resume_point(recorder, checkpoints.latest, checkpoints.every, each)
     with contextlib.closing(Trainer(config, splits, listener)) as trainer:
-        listener.planned(trainer.plan(done + 1))
-        listener.compiled(trainer.begin(fresh=not done))
-        if done:
-            trainer.ensemble.stacked = checkpoints.restore(trainer.ensemble.stacked)
-        untrained = config.recording.untrained and not recorder.epochs
-        with EpochWriter(recorder, checkpoints, listener) as writer:
-            for epoch in range(0 if untrained else done + 1, config.epochs + 1):
-                fields = trainer.epoch(epoch, writer.stepped)
-                last = epoch == config.epochs
-                writer.write(epoch, fields, lambda: trainer.ensemble.stacked, last=last)
+        like, found = trainer.ensemble.stacked, None
+        if recorder and checkpoints:
+            found = _find(config, recorder, checkpoints, like, each, listener)
+        standing, found = share_standing(found, like), None
+        plan = trainer.plan(standing.done + 1)
+        listener.planned(plan._replace(first_step=standing.step))
+        listener.compiled(trainer.begin(fresh=standing.state is None))
+        start = None
+        if standing.state is not None:
+            trainer.ensemble.stacked = standing.state
+            start = Midway(standing.step, standing.gathered) if standing.step else None
+            standing = standing._replace(state=None)  # else its arrays would stay in memory
+        writer: EpochWriter | Follower = Follower(config.training.checkpoint_every)
+        if recorder and checkpoints:
+            writer = EpochWriter(recorder, checkpoints, listener)
+        with deferred() as stopping, writer:
+            run = _Run(config, trainer, writer, each, stopping, untrained=standing.untrained)
+            run.epochs(standing.done + 1, start)
 
 
-def resume_point(recorder: Recorder, checkpoints: Checkpoints) -> int:
-    """The epoch to go on after; cuts from the record what was recorded after that checkpoint.
-
-    An epoch is recorded before its checkpoint is written, so a killed run may have recorded up to
-    `checkpoints.every` epochs more than it saved, and twice as many if the newest of its two
-    checkpoints was damaged and deleted. They are trained again, so that the record is that of one
-    run of the weights, not of two.
-    """
-    saved = checkpoints.latest
-    recorded = recorder.epochs[-1] if recorder.epochs else 0
-    at_most = 2 * checkpoints.every if saved else checkpoints.every
-    if saved > recorded or recorded - saved > at_most:
-        raise UsageError(
-            f"the record '{recorder.path}' ends with epoch {recorded}, but the newest checkpoint "
-            f"is of epoch {saved}: they are not of one run, or checkpoints were lost; put the "
-            "right checkpoints back, or use another --workdir"
-        )
-    recorder.rewind(sum(epoch <= saved for epoch in recorder.epochs))
-    return saved
+def _find(
+    config: ConfigDict,
+    recorder: Recorder,
+    checkpoints: Checkpoints,
+    like: Any,
+    each: int,
+    listener: Listener,
+) -> Standing:
+    """Where the run goes on; what lies on disk behind that point is cut."""
+    untrained = config.recording.untrained
+    if not checkpoints.latest:
+        recorder.rewind(sum(epoch == 0 for epoch in recorder.epochs))
+        return Standing(0, 0, untrained and not recorder.epochs, None, {})
+    restored = checkpoints.restore(like)
+    point = _go_back(recorder, checkpoints, restored, each, listener, untrained=untrained)
+    return Standing(point.done, point.step, False, restored.state, restored.gathered)
 
 
-def make_networks(config: ConfigDict, classes: int) -> dict[str, nn.Module]:
-    """The networks of a run's members, each once.
+class Point(NamedTuple):
+    """Where a run stands."""
 
-    Raises
-    ------
-    UsageError
-        If one of them cannot take the crops that it would be given.
-    """
-    dtype = PRECISIONS[config.precision].dtype
-    made = {
-        name: registry.load("network", name)(classes=classes, dtype=dtype)
-        for name in dict.fromkeys(per_member(config, "network"))
-    }
-    if config.data.crop:
-        for network in made.values():
-            check_shape(network, (config.data.crop, config.data.crop, 3))
-    return made
+    done: int  # epochs recorded and saved
+    step: int  # training steps of the next that have been taken; all of them: it is to be judged
+
+    def words(self, each: int) -> str:
+        """In words, after "goes on" or "stopped"."""
+        if self.step:
+            return f"in epoch {self.done + 1} at step {self.step} of {each}"
+        return f"after epoch {self.done}" if self.done else "before the first step"
 
 
-class Trainer:
-    """The compiled ensemble and its feeds.
+class _Run:
+    """The epochs of a run, until its end or until it is stopped.
 
     Parameters
     ----------
     config : ConfigDict
-    splits : mapping of str to Split
-    listener : Listener
-        Told of images that must be prepared first.
+    trainer : Trainer
+        That has begun.
+    writer : EpochWriter, or Follower
+    each : int
+        Training steps of an epoch.
+    stopping : callable
+        Whether the run is to stop.
+    untrained : bool
+        Whether the untrained networks are to be recorded.
     """
 
-    def __init__(self, config: ConfigDict, splits: Mapping[str, Split], listener: Listener) -> None:
-        self._config = config
-        self._splits = splits
-        self._programs = keep_programs(config.training.compilation_cache)
-        self._memory = capacity()  # before anything is there
-        train = splits["train"]
-        backend = jax.default_backend()
-        self._engine, self._reason = choose_engine(config.training.engine, backend)
-        made = make_networks(config, classes=len(train.class_names))
-        workers = config.data.workers or pool.cores()
-        frames = {
-            name: prepare(split, config.data, workers=workers, advance=listener.prepared)
-            for name, split in splits.items()
-        }
-        self._shape = common_shape(frames)
-        self._online = config.recording.mode == "online"
-        task = registry.load("task", task_name(config, multi_label=train.multi_label))
-        optimizer = registry.load("optimizer", config.optimizer.name)(config.optimizer)
-        products = PRECISIONS[config.precision].products
-        self._learners = {n: Learner(net, task, optimizer, products) for n, net in made.items()}
-        self._members = group_members(per_member(config, "network"))
-        self._like = {name: member_shape(net, optimizer, self._shape) for name, net in made.items()}
-        outcome = outcome_shapes(task, len(train.class_names), multi_label=train.multi_label)
-        self._recorded = config.members * bytes_of(outcome) * sum(map(len, splits.values()))
-        self.ensemble = self._lift()
-        self._schedule = registry.load("schedule", config.schedule.name)
-        self._feed, self._feed_reason = choose_feed(config.training.feed, frames)
-        self.feeds = make_feeds(config, splits, frames, self._feed, backend)
+    def __init__(
+        self,
+        config: ConfigDict,
+        trainer: Trainer,
+        writer: EpochWriter | Follower,
+        each: int,
+        stopping: Callable[[], bool],
+        *,
+        untrained: bool,
+    ) -> None:
+        self._config, self._trainer, self._writer = config, trainer, writer
+        self._untrained = untrained
+        self._each, self._stopping, self._stopped = each, stopping, False
 
-    def plan(self, first_epoch: int) -> Plan:
-        """What training from that epoch on means."""
-        devices = jax.devices()
-        return Plan(
-            parameters={name: parameter_count(like) for name, like in self._like.items()},
-            image_shape=self._shape,
-            engine=self._engine,
-            reason=self._reason,
-            feed=self._feed,
-            feed_reason=self._feed_reason,
-            device=f"{len(devices)} x {devices[0].device_kind}",
-            precision=note(self._config.precision, jax.default_backend()),
-            steps=self.feeds["train"].plan.steps,
-            first_epoch=first_epoch,
-            last_epoch=self._config.epochs,
-            programs=self._programs,
-        )
-
-    def _lift(self) -> Groups:
-        """All members, with the chosen engine, as shapes without arrays."""
-        counts = [len(self._members[name]) for name in self._learners]
-        before = itertools.accumulate(counts, initial=0)
-        ensembles = {
-            name: Ensemble(
-                learner,
-                [self._like[name]] * len(self._members[name]),
-                engine=self._engine,
-                with_outcome=self._online,
-                first=first,
-            )
-            for (name, learner), first in zip(self._learners.items(), before, strict=False)
-        }
-        return Groups(ensembles, self._members)
-
-    def begin(self, *, fresh: bool) -> Compiled:
-        """Compile every program of the run, with an engine that fits into memory.
-
-        Parameters
-        ----------
-        fresh : bool
-            Whether members get their first weights, too. Else there are only the shapes of them,
-            for `Checkpoints.restore`.
+    def epochs(self, first: int, start: Midway | None) -> None:
+        """Train, judge, record and save them, from one on or from within it.
 
         Raises
         ------
-        UsageError
-            If no engine fits.
+        Preempted
+            If the run is to stop before its last epoch is judged, and all is saved.
         """
-        started = time.monotonic()
-        needed = self._fit()
-        if fresh:
-            self.ensemble.begin(
-                {
-                    name: fresh_members(
-                        learner.network,
-                        learner.optimizer,
-                        self._shape,
-                        seed=self._config.seed,
-                        members=self._members[name],
-                    )
-                    for name, learner in self._learners.items()
-                }
+        config, epochs = self._config, self._trainer.epochs()
+        for epoch in range(0 if self._untrained else first, config.epochs + 1):
+            fields = epochs.run(
+                epoch,
+                self._writer.stepped,
+                start=start if epoch == first else None,
+                every=config.training.checkpoint_steps,
+                keep=functools.partial(self._keep, epoch),
+                stopping=self._asked,
             )
-        return Compiled(
-            programs=self.ensemble.programs,
-            seconds=time.monotonic() - started,
-            engine=self._engine,
-            reason=self._reason,
-            need=needed,
-            memory=self._memory,
-        )
+            if isinstance(fields, Midway):
+                if epoch:
+                    self._keep(epoch, fields)
+                self._stop(Point(max(epoch - 1, 0), fields.step))
+            last, steps = epoch == config.epochs, epoch * self._each
+            ends = last or self._stopped
+            self._writer.write(epoch, fields, self._state, steps=steps, last=ends)
+            if self._stopped and not last:
+                self._stop(Point(epoch, 0))
 
-    def _fit(self) -> Need | None:
-        """Compile with the chosen engine or, if that does not fit and may be changed, another."""
-        config, needs = self._config, {}
-        usable = self._memory.usable if config.training.check_memory else None
-        least = Need(self._least(), 0, config.members)
-        if usable is not None and least.total > usable:  # known before anything is compiled
-            raise refusal({self._engine: least}, self._memory, config, least=True)
-        while True:
-            try:
-                needed = self._compile()
-            except jax.errors.JaxRuntimeError as error:
-                if not is_shortage(error) or not self._exchange(COMPILER_TOO_LARGE):
-                    raise
-                continue
-            if needed is None or usable is None or needed.total <= usable:
-                return needed
-            needs[self._engine] = needed
-            if not self._exchange(too_large(self._engine, needed, self._memory)):
-                raise refusal(needs, self._memory, config)
+    def _keep(self, epoch: int, midway: Midway) -> None:
+        steps = (epoch - 1) * self._each + midway.step
+        self._writer.keep(epoch, midway.gathered, self._state, steps=steps)
 
-    def _least(self) -> int:
-        """Bytes that the run needs whatever its programs are: states, predictions, their copies."""
-        states = sum(bytes_of(like) * len(self._members[name]) for name, like in self._like.items())
-        return 2 * (states + self._recorded) if self._memory.is_main else states
+    def _stop(self, point: Point) -> NoReturn:
+        self._writer.wait()  # here, where its errors are raised
+        raise Preempted(f" {point.words(self._each)}; the same command goes on from there")
 
-    def _exchange(self, reason: str) -> bool:
-        """Take another engine for that reason; whether there is one to take."""
-        wanted, backend = self._config.training.engine, jax.default_backend()
-        engine, reason = choose_engine(wanted, backend, reason)
-        if engine == self._engine:
-            return False
-        self._engine, self._reason = engine, reason
-        self.ensemble = self._lift()
-        return True
+    def _asked(self) -> bool:
+        self._stopped = self._stopping()  # and if it says so, it is not asked again
+        return self._stopped
 
-    def _compile(self) -> Need | None:
-        """Compile every program with the chosen engine; what it needs of memory, if known."""
-        train = self.feeds["train"]
-        judged = [
-            (feed.data, inputs)
-            for name, feed in self.feeds.items()
-            if name != "train" or not self._online or self._config.recording.untrained
-            for inputs in eval_shapes(feed)
-        ]
-        trained = [(train.data, inputs) for inputs in train_shapes(train)]
-        groups = [group for group in self.ensemble.compile(trained, judged) if group is not None]
-        if len(groups) < len(self._members):
-            return None
-        images = bytes_of([feed.data for feed in self.feeds.values()])
-        return need(
-            groups,
-            images=images,
-            engine=self._engine,
-            is_main=self._memory.is_main,
-            at_once=at_once(self._config.members) if self._engine == "loop" else 1,
-            recorded=self._recorded,
-        )
-
-    def close(self) -> None:
-        """Let go of what the feeds hold."""
-        for feed in self.feeds.values():
-            feed.close()
-
-    def epoch(self, number: int, stepped: Callable[[int, int], None]) -> Fields:
-        """Take all steps of an epoch with every member, then judge every example.
-
-        Parameters
-        ----------
-        number : int
-            From 1; 0 judges only, with the weights as they are.
-        stepped : callable
-            Called with the epoch and how many of its steps have been finished since the last call.
-
-        Returns
-        -------
-        dict
-            The record's variables of each split, [K, N], and of "train" also ``loss`` [K], the
-            mean over the epoch's examples, nan in epoch 0. Fixed weights judge each example after
-            the training; with ``recording.mode = "online"`` those of the train split are judged by
-            the training forward passes instead.
-        """
-        online = self._online and number > 0
-        judged = [name for name in self._splits if name != "train" or not online]
-        assemblies = {
-            name: EpochAssembly(split.id, self.ensemble.members)
-            for name, split in self._splits.items()
-        }
-        loss = np.full(self.ensemble.members, 0.0 if number else np.nan)
-        # One course of dispatches: judging is begun before the last training steps are over.
-        started = itertools.chain(
-            self._train(number) if number else (), *(self._judge(name) for name in judged)
-        )
-        for split, index, result in _ahead(started):
-            outcome = self.ensemble.gather(result)
-            if isinstance(outcome, Trained):
-                loss += outcome.loss.astype(np.float64).sum(1) * index.shape[2]
-                stepped(number, index.shape[1])
-                outcome = outcome.outcome
-            if outcome is not None:
-                by_row = index.reshape(*index.shape[:-2], -1)
-                assemblies[split].put(by_row, by_example(outcome))
-        fields = {name: assembly.finish() for name, assembly in assemblies.items()}
-        fields["train"]["loss"] = loss / self.feeds["train"].plan.size
-        return fields
-
-    def _train(self, epoch: int) -> Iterator[Dispatch]:
-        """Take the steps of an epoch, a dispatch when one is asked for."""
-        feed, rates, step = self.feeds["train"], self._rates(epoch), 0
-        for batch in feed.train_batches(epoch):
-            steps = batch.position.shape[1]
-            hyper = Hyper(*(h[:, step : step + steps] for h in rates))
-            step += steps
-            yield "train", batch.position, self.ensemble.train(feed.data, batch.inputs, hyper)
-
-    def _judge(self, split: str) -> Iterator[Dispatch]:
-        """Judge every example of a split once, a dispatch when one is asked for."""
-        feed = self.feeds[split]
-        for batch in feed.eval_batches():
-            yield split, batch.position, self.ensemble.evaluate(feed.data, batch.inputs)
-
-    def _rates(self, epoch: int) -> Hyper:
-        """Hyperparameters of each member and step of the epoch, float32 [K, steps]."""
-        config, steps = self._config, self.feeds["train"].plan.steps
-        momentum, of_run = config.optimizer.momentum, (config.epochs, steps, config.schedule)
-        courses = [
-            self._schedule(rate, momentum, epoch - 1, *of_run)
-            for rate in per_member(config, "learning_rate")
-        ]
-        weight_decay = [np.full(steps, decay) for decay in per_member(config, "weight_decay")]
-        return Hyper(
-            learning_rate=np.array([course.learning_rate for course in courses], np.float32),
-            weight_decay=np.array(weight_decay, np.float32),
-            momentum=np.array([course.momentum for course in courses], np.float32),
-        )
+    def _state(self) -> object:
+        return self._trainer.ensemble.stacked
 
 
-def _ahead(started: Iterable[Dispatch]) -> Iterator[Dispatch]:
-    """The same dispatches in order, each when two more have been started.
+def resume_point(recorder: Recorder, saved: int, every: int, each: int) -> Point:
+    """Where the run goes on from a checkpoint; nothing is changed on disk.
 
-    So the device always has a dispatch waiting, and the host never runs far ahead of it.
+    An epoch is recorded before its checkpoint is written, so a killed run may have recorded up to
+    `every` epochs more than it saved, and twice as many if the newest of its two checkpoints was
+    damaged. They are trained again, so that the record is that of one run of the weights, not of
+    two.
+
+    Parameters
+    ----------
+    recorder : Recorder
+    saved : int
+        Number of the checkpoint; 0: there is none.
+    every : int
+        Epochs from one checkpoint to the next.
+    each : int
+        Training steps of an epoch.
+
+    Raises
+    ------
+    UsageError
+        If the record cannot be of the checkpoint's run.
     """
-    in_flight: collections.deque[Dispatch] = collections.deque()
-    for dispatch in started:
-        in_flight.append(dispatch)
-        if len(in_flight) > 2:
-            yield in_flight.popleft()
-    yield from in_flight
+    done, step = divmod(saved, each)
+    recorded = recorder.epochs[-1] if recorder.epochs else 0
+    if not step and done == recorded + 1:  # stopped while the epoch was judged
+        done, step = recorded, each
+    at_most = 2 * every if saved else every
+    if done > recorded or recorded - done > at_most:
+        newest = f"of epoch {done}" + (f" and {step} steps" if step else "")
+        raise UsageError(
+            f"the record '{recorder.path}' ends with epoch {recorded}, but the newest checkpoint "
+            f"is {newest}: they are not of one run, or checkpoints were lost; put the "
+            "right checkpoints back, or use another --workdir"
+        )
+    return Point(done, step)
+
+
+def _go_back(
+    recorder: Recorder,
+    checkpoints: Checkpoints,
+    restored: Restored,
+    each: int,
+    listener: Listener,
+    *,
+    untrained: bool,
+) -> Point:
+    """Have the record and the folder of checkpoints end where a checkpoint was made.
+
+    Raises
+    ------
+    UsageError
+        If they cannot be of one run; nothing is changed then.
+    """
+    point = resume_point(recorder, restored.steps, checkpoints.every, each)
+    lost = point.step and not restored.gathered  # it is of a whole epoch
+    if lost or (untrained and not recorder.epochs):
+        epoch = point.done + 1 if lost else 0
+        raise UsageError(
+            f"the record '{recorder.path}' lacks epoch {epoch}, which was recorded before "
+            f"checkpoint {restored.steps} was saved: they are not of one run; put the right record "
+            "or checkpoints back, or use another --workdir"
+        )
+    for steps, why in restored.damaged:
+        moved = checkpoints.set_aside(steps)
+        listener.damaged(
+            f"checkpoint {steps} is damaged: {why}. It is now called '{moved}'; the run goes on "
+            f"from checkpoint {restored.steps}, {point.words(each)}"
+        )
+    recorder.rewind(sum(epoch <= point.done for epoch in recorder.epochs))
+    return point

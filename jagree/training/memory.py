@@ -132,11 +132,16 @@ class Footprint(NamedTuple):
 
 
 def bytes_of(tree: Any) -> int:
-    """Size of a pytree of arrays (or of their shapes) on a device, without padding."""
+    """Size of a pytree of arrays (or of their shapes) on each device, without padding."""
     return sum(
-        math.prod(leaf.shape) * jax.dtypes.canonicalize_dtype(leaf.dtype).itemsize
+        math.prod(_shape_on_device(leaf)) * jax.dtypes.canonicalize_dtype(leaf.dtype).itemsize
         for leaf in jax.tree.leaves(tree)
     )
+
+
+def _shape_on_device(array: Any) -> tuple[int, ...]:
+    sharding = getattr(array, "sharding", None)
+    return array.shape if sharding is None else sharding.shard_shape(array.shape)
 
 
 def footprint(compiled: Any, *, resident: int, inputs: int) -> Footprint | None:
@@ -163,16 +168,16 @@ def footprint(compiled: Any, *, resident: int, inputs: int) -> Footprint | None:
 
 
 class Group(NamedTuple):
-    """What the members of one network need."""
+    """What the members of one network need on a device."""
 
     state: int  # bytes of one member
-    members: int
+    members: int  # that the device holds
     calls: int  # of a program for each dispatch: one for all members, or one for each
     programs: Sequence[Footprint]  # one for each kind of dispatch; the same kinds in all groups
 
 
 class Need(NamedTuple):
-    """What a run needs at most, bytes."""
+    """What a run needs at most of the memory of a device (of all of them if it is one), bytes."""
 
     total: int
     shared: int  # of these, what does not grow with the number of members
@@ -199,6 +204,7 @@ def need(
     is_main: bool,
     at_once: int = 1,
     recorded: int = 0,
+    devices: int = 1,
 ) -> Need:
     """What a run with that engine needs.
 
@@ -216,6 +222,8 @@ def need(
     recorded : int
         Bytes of an epoch's predictions of all members, in main memory: those of an epoch that is
         being written, and those of the next.
+    devices : int
+        That share this memory: those of a CPU that poses as several.
 
     Notes
     -----
@@ -223,17 +231,17 @@ def need(
     disk lies in main memory while the next epoch is trained. In what is shared, ``vmap`` has no
     scratch memory: it grows with the members.
     """
-    members = sum(group.members for group in groups)
+    members = devices * sum(group.members for group in groups)
     states = sum(group.state * group.members for group in groups)
     kinds = list(zip(*(group.programs for group in groups), strict=True))
     calls = [group.calls for group in groups]
     passing = max(sum(c * p.passing for c, p in zip(calls, kind, strict=True)) for kind in kinds)
     temp = at_once * max(program.temp for kind in kinds for program in kind)
     beside = IN_FLIGHT * passing + temp
-    total = images + states + max(beside, states if engine == "loop" else 0)
+    total = devices * (images + states + max(beside, states if engine == "loop" else 0))
     if is_main:
-        total += states + 2 * recorded
-    return Need(total, images + (temp if engine == "loop" else 0), members)
+        total += devices * states + 2 * recorded
+    return Need(total, devices * (images + (temp if engine == "loop" else 0)), members)
 
 
 def too_large(engine: str, needed: Need, memory: Capacity, *, least: bool = False) -> str:

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, Int, UInt8
 
+from jagree.networks.parts import mean_over_parts
 from jagree.training.optimizers import Hyper, Optimizer
 from jagree.training.state import MemberState
 from jagree.training.tasks import Outcome, Task
@@ -59,6 +60,7 @@ def train_step(
         return learner.task.loss(logits, label).mean(), (logits, updates)
 
     (loss, (logits, updates)), gradient = jax.value_and_grad(loss_of, has_aux=True)(state.params)
+    loss, gradient = mean_over_parts((loss, gradient))
     update, opt_state = learner.optimizer(hyper).update(gradient, state.opt_state, state.params)
     params = optax.apply_updates(state.params, update)
     batch_stats = updates.get("batch_stats", state.batch_stats)

@@ -22,7 +22,7 @@ import numpy as np
 
 from jagree.errors import UsageError
 from jagree.training.batches import Streamed
-from jagree.training.feed import Batch, BatchPlan, first_dispatch
+from jagree.training.feed import Batch, BatchPlan, first_dispatch, without_front
 
 AHEAD = 2  # dispatches made before they are asked for, and threads that make them
 
@@ -54,7 +54,12 @@ def with_images(plan: BatchPlan, batch: Batch) -> Batch:
     if corner is None:
         corner = np.zeros((*index.shape, 2), np.int32)
     image = _aligned((*index.shape, *plan.frames.shape))
-    plan.frames.cut(index.reshape(-1), corner.reshape(-1, 2), image.reshape(-1, *plan.frames.shape))
+    members: list[Any] = [...]  # all of them at once
+    if index.ndim == 3 and plan.own is not None:
+        members = list(plan.own)
+    for k in members:
+        flat = image[k].reshape(-1, *plan.frames.shape)
+        plan.frames.cut(index[k].reshape(-1), corner[k].reshape(-1, 2), flat)
     return Batch(batch.position, batch.inputs._replace(position=None, corner=None, image=image))
 
 
@@ -90,12 +95,16 @@ class StreamFeed:
         self._train: tuple[int, Any] | None = None  # next number, stream
 
     def train_batches(self, epoch: int, first_step: int = 0) -> Iterator[Batch]:
-        """The dispatches of an epoch, from a step on that begins one; the last batch comes alone.
+        """The dispatches of an epoch, from a step on; of the first only what is left of it.
 
-        Epochs asked for one after the other come from one stream, which is already ahead.
+        The last batch comes alone. Epochs asked for one after the other come from one stream,
+        which is already ahead.
         """
         each = len(self.plan.train_slices)
-        number = (epoch - 1) * each + first_dispatch(self.plan, first_step)
+        first, skipped = first_dispatch(self.plan, first_step)
+        if first == each:
+            return
+        number = (epoch - 1) * each + first
         if self._train is None or self._train[0] != number:
             self.close()
             stop = self._epochs * each
@@ -104,7 +113,7 @@ class StreamFeed:
         for done in range(number, epoch * each):
             self._train = done + 1, stream
             try:
-                yield next(stream)
+                batch = next(stream)
             except RuntimeError as error:
                 if not self._workers:
                     raise
@@ -112,6 +121,8 @@ class StreamFeed:
                     "a process that cuts batches was killed, for want of memory perhaps; the same "
                     "command goes on (config.training.feed_workers=0 takes the least memory)"
                 ) from error
+            yield without_front(batch, skipped)
+            skipped = 0
 
     def eval_batches(self) -> Iterator[Batch]:
         """Dispatches covering the split once, in order."""
@@ -146,9 +157,11 @@ def _end_with_parent(worker: int, workers: int) -> None:
     """Let a worker end with its parent, and by nothing else.
 
     Left alone, it would wait for ever to hand on a batch to a parent that was killed, and Ctrl-C,
-    which the terminal sends to all processes, would make it print where it was.
+    which the terminal sends to all processes, would make it print where it was. SIGTERM, which a
+    machine that goes away sends to all, would end it before the parent has saved the run.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
     def watch() -> None:
         parent = multiprocessing.parent_process()

@@ -1,8 +1,9 @@
 """Recording and saving an epoch beside the training of the next.
 
-One epoch is written at a time, by a thread of its own, and who hands over the next one waits for
+One thing is written at a time, by a thread of its own, and who hands over the next one waits for
 it: memory holds one more copy of the weights, and the order on disk is record, checkpoint, record,
-... as if nothing ran beside. So a kill leaves what it would have left without the thread.
+... as if nothing ran beside, with the checkpoints within an epoch between that epoch's record and
+the one before. So a kill leaves what it would have left without the thread.
 
 Only the thread that trains calls the listener and sees errors.
 """
@@ -17,17 +18,17 @@ from types import TracebackType
 from typing import Any, NamedTuple
 
 from jagree.record import Recorder
-from jagree.training.checkpoint import Checkpoints, to_host
+from jagree.training.checkpoint import Arrays, Checkpoints, to_host
 from jagree.training.listener import Fields, Listener
 
 _PATIENCE = 1.0  # seconds that an interrupted run waits before it says for what
 
 
 class _Ended(NamedTuple):
-    """How the writing of an epoch ended."""
+    """How the writing of an epoch ended, or of a checkpoint within it."""
 
     epoch: int
-    fields: Fields
+    fields: Fields | None
     when: float  # seconds of time.monotonic()
     error: BaseException | None
 
@@ -69,8 +70,10 @@ class EpochWriter:
         self._listener.stepped(epoch, steps)
         self._tell()
 
-    def write(self, epoch: int, fields: Fields, state: Callable[[], Any], *, last: bool) -> None:
-        """Begin to record and save an epoch; waits for the one before.
+    def write(
+        self, epoch: int, fields: Fields, state: Callable[[], Any], *, steps: int, last: bool
+    ) -> None:
+        """Begin to record and save an epoch; waits for what is being written.
 
         Parameters
         ----------
@@ -80,18 +83,52 @@ class EpochWriter:
         state : callable
             Gives the training state. Called if the epoch is to be saved, and copied before this
             returns.
+        steps : int
+            Training steps taken: the checkpoint's number.
         last : bool
-            Whether it is the run's last epoch.
+            Whether it is the run's last epoch, or the last before the process ends: it is saved
+            whether due or not.
 
         Raises
         ------
         BaseException
-            Whatever the writing of the epoch before raised.
+            Whatever the writing of what came before raised.
         """
         self.wait()
         copy = to_host(state()) if self._checkpoints.due(epoch, last=last) else None
+
+        def work() -> None:
+            self._recorder.append(epoch, fields)
+            if copy is not None:
+                self._checkpoints.save(steps, copy)
+
+        self._begin(epoch, fields, work)
+
+    def keep(self, epoch: int, gathered: Arrays, state: Callable[[], Any], *, steps: int) -> None:
+        """Begin to save a checkpoint within an epoch; waits for what is being written.
+
+        Parameters
+        ----------
+        epoch : int
+            That is in progress.
+        gathered : dict of str to array
+            What it has gathered so far; not to be changed afterwards.
+        state, steps
+            As for `write`.
+
+        Raises
+        ------
+        BaseException
+            Whatever the writing of what came before raised.
+        """
+        self.wait()
+        copy = to_host(state())
+        self._begin(epoch, None, lambda: self._checkpoints.save(steps, copy, gathered))
+
+    def _begin(self, epoch: int, fields: Fields | None, work: Callable[[], None]) -> None:
+        """Start the thread; nothing else is being written."""
         self._epoch = epoch
-        self._thread = threading.Thread(target=self._write, args=(epoch, fields, copy, last))
+        self._thread = threading.Thread(target=self._write, args=(epoch, fields, work))
         self._idle.clear()
         try:
             self._thread.start()
@@ -141,12 +178,11 @@ class EpochWriter:
             with contextlib.suppress(BaseException):
                 self.wait()
 
-    def _write(self, epoch: int, fields: Fields, state: Any, last: bool) -> None:
+    def _write(self, epoch: int, fields: Fields | None, work: Callable[[], None]) -> None:
         """What the thread does."""
         error = None
         try:
-            self._recorder.append(epoch, fields)
-            self._checkpoints.save(epoch, state, last=last)
+            work()
         except BaseException as caught:  # raised again where it is waited for
             error = caught
         self._ended.put(_Ended(epoch, fields, time.monotonic(), error))
@@ -159,6 +195,8 @@ class EpochWriter:
         ended = self._ended.get()
         if ended.error is not None:
             raise ended.error
+        if ended.fields is None:
+            return
         seconds, self._before = ended.when - self._before, ended.when
         self._listener.recorded(ended.epoch, ended.fields, seconds)
 

@@ -23,6 +23,26 @@ def test_a_common_order_with_padding() -> None:
     np.testing.assert_array_equal(assembly.finish()["x"], [[0, 1, 2, 3], [10, 11, 12, 13]])
 
 
+def test_what_was_gathered_is_gone_on_from() -> None:
+    values = np.arange(8).reshape(2, 4)
+    first = EpochAssembly(IDS, 2)
+    first.put(np.array([3, 1]), {"x": values[:, [3, 1]]})
+    gathered = first.gathered
+    assert not first.complete
+    np.testing.assert_array_equal(gathered["seen"], [[0, 1, 0, 1]] * 2)
+    second = EpochAssembly(IDS, 2, gathered)
+    with pytest.raises(ValueError, match="more than once"):
+        second.put(np.array([1]), {"x": values[:, [1]]})
+    second.put(np.array([0, 2]), {"x": values[:, [0, 2]]})
+    assert second.complete
+    np.testing.assert_array_equal(second.finish()["x"], values)
+    # Neither the first nor what was taken of it has changed.
+    np.testing.assert_array_equal(gathered["x"], [[0, 1, 0, 3], [0, 5, 0, 7]])
+    first.put(np.array([0]), {"x": values[:, [0]] + 90})
+    np.testing.assert_array_equal(gathered["x"][:, 0], [0, 0])
+    np.testing.assert_array_equal(second.finish()["x"], values)
+
+
 def test_further_axes_are_kept() -> None:
     assembly = EpochAssembly(IDS, 1)
     values = np.arange(8).reshape(1, 4, 2)

@@ -197,6 +197,7 @@ def test_garbage_is_refused_in_one_line_before_anything_is_written(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_it_goes_on_and_measures_nothing_twice(tmp_path: Path) -> None:
     # Edge strengths are kept in parts of 20: 300 + 50 images make 18 of them.
     arguments = [

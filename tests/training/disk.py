@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jagree.training.checkpoint import Checkpoints
 from jagree.training.writer import EpochWriter
@@ -20,7 +21,9 @@ class Disk:
 
     def __init__(self, every: int = 1) -> None:
         self.every, self.log, self.before = every, [], {}
+        self.each = 10  # steps of an epoch
         self.state: dict[int, Any] = {}
+        self.gathered: dict[int, Any] = {}
         self.seconds: list[float] = []
         self.main = threading.get_ident()
 
@@ -35,10 +38,16 @@ class Disk:
     def due(self, epoch: int, *, last: bool) -> bool:
         return Checkpoints.due(self, epoch, last=last)  # type: ignore[arg-type]
 
-    def save(self, epoch: int, state: Any, *, last: bool) -> None:
-        if self.due(epoch, last=last):
+    def save(self, steps: int, state: Any, gathered: Any = None) -> None:
+        epoch, within = divmod(steps, self.each)
+        if not within:
+            assert gathered is None
             self._note("save", epoch)
             self.state[epoch] = state
+        else:
+            self._note("kept", steps)
+            self.state[steps] = state
+            self.gathered[steps] = gathered
 
     def stepped(self, epoch: int, steps: int) -> None:
         assert threading.get_ident() == self.main
@@ -62,7 +71,14 @@ class Disk:
             self._note("copy", epoch)
             return {"w": jnp.full(3, epoch)}
 
-        writer.write(epoch, {"of": epoch}, state, last=last)
+        writer.write(epoch, {"of": epoch}, state, steps=epoch * self.each, last=last)
+
+    def keep(self, writer: EpochWriter, steps: int) -> None:
+        def state() -> dict[str, jax.Array]:
+            self._note("copy", steps)
+            return {"w": jnp.full(3, steps)}
+
+        writer.keep(1 + steps // self.each, {"sum": np.full(2, steps)}, state, steps=steps)
 
 
 def held(event: threading.Event) -> Any:

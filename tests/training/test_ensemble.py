@@ -14,7 +14,8 @@ from jagree.data import Split
 from jagree.data.sources.controlled import load
 from jagree.networks.lenet5 import LeNet5
 from jagree.training import optimizers, tasks
-from jagree.training.ensemble import Ensemble, at_once, choose_engine
+from jagree.training.engines import at_once
+from jagree.training.ensemble import Ensemble, choose_engine
 from jagree.training.feed import ResidentFeed
 from jagree.training.optimizers import Hyper
 from jagree.training.state import MemberState, init_members, member_shape

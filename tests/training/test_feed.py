@@ -166,22 +166,35 @@ def test_dispatching_more_steps_changes_no_batch() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_epoch_can_be_taken_up_in_its_middle(kind: str, tmp_path: Path) -> None:
+def test_an_epoch_can_be_taken_up_at_any_step(kind: str, tmp_path: Path) -> None:
+    """50 examples in batches of 8: dispatches of 3, 3 and 1 steps."""
     split = ragged(tmp_path, 50)
     frames = frames_of(split, crop=11)
-
-    def images(feed, epoch: int, first_step: int) -> list[np.ndarray]:
-        return [fetched(feed, b) for b in feed.train_batches(epoch, first_step)]
-
-    all_of_it = images(make_feed(kind, make_plan(split, frames)), 2, 0)
-    lengths = [i.shape[1] for i in all_of_it]
-    rest = images(make_feed(kind, make_plan(split, frames)), 2, lengths[0])
-    assert len(rest) == len(all_of_it) - 1 > 0
-    for a, b in zip(rest, all_of_it[1:], strict=True):
-        np.testing.assert_array_equal(a, b)
+    whole_feed = make_feed(kind, make_plan(split, frames))
+    batches = [(b, fetched(whole_feed, b)) for b in whole_feed.train_batches(2)]
+    assert [len(b.position[0]) for b, _ in batches] == [3, 3, 1]
     feed = make_feed(kind, make_plan(split, frames))
-    with pytest.raises(ValueError, match=r"no dispatch begins with step 1; they begin with \[0, "):
-        next(feed.train_batches(1, 1))
+    for first_step in (3, 0, 1, 2, 4, 5, 6, 7):
+        rest = list(feed.train_batches(2, first_step))
+        begin = 0
+        for batch, image in batches:
+            steps = batch.position.shape[1]
+            skipped = min(max(first_step - begin, 0), steps)
+            begin += steps
+            if skipped == steps:
+                continue
+            ours = rest.pop(0)
+            np.testing.assert_array_equal(ours.position, batch.position[:, skipped:])
+            np.testing.assert_array_equal(ours.inputs.label, batch.inputs.label[:, skipped:])
+            np.testing.assert_array_equal(fetched(feed, ours), image[:, skipped:])
+        assert not rest
+        third = next(feed.train_batches(3))
+        np.testing.assert_array_equal(third.position, feed.plan.train_dispatch(3, 0).position)
+    for step in (-1, 8):
+        with pytest.raises(ValueError, match=f"an epoch has 7 steps, of which {step} cannot be"):
+            next(feed.train_batches(1, step))
+    for opened in (feed, whole_feed):
+        opened.close()
 
 
 def test_orders_differ_between_members_epochs_and_seeds_and_depend_on_nothing_else() -> None:

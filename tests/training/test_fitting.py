@@ -15,10 +15,11 @@ from ml_collections import ConfigDict
 from jagree import data, registry, stages
 from jagree.errors import UsageError
 from jagree.record import open_record
-from jagree.training import loop
+from jagree.training import trainer
+from jagree.training.epochs import Epochs
 from jagree.training.groups import Groups
-from jagree.training.loop import Trainer
 from jagree.training.memory import Capacity
+from jagree.training.trainer import Trainer
 from tests.training.test_loop import Ears
 
 COMPILED = "/jax/core/compile/backend_compile_duration"
@@ -89,13 +90,13 @@ def test_a_run_compiles_each_program_once_and_all_before_the_first_epoch(
     tiny.per_member.network = networks
     tiny.training.steps_per_dispatch = 2
     before: dict[int, list[str]] = {}
-    epoch = Trainer.epoch
+    epoch = Epochs.run
 
-    def noted(self: Trainer, number: int, stepped: Any) -> Any:
+    def noted(self: Epochs, number: int, *rest: Any, **options: Any) -> Any:
         before[number] = list(compilations)
-        return epoch(self, number, stepped)
+        return epoch(self, number, *rest, **options)
 
-    monkeypatch.setattr(Trainer, "epoch", noted)
+    monkeypatch.setattr(Epochs, "run", noted)
     run(tiny, tmp_path / "run")
     # 160 examples in batches of 48: two steps, one step, and a batch of 16.
     count = len(set(networks)) or 1
@@ -150,7 +151,7 @@ def give(monkeypatch: pytest.MonkeyPatch, usable: int | None, *, backend: str = 
     if usable is not None:
         free = next(f for f in range(usable, 2 * usable) if f - f // 20 == usable)
     there_is = Capacity(10**9, free, "the device's memory", is_main=False)
-    monkeypatch.setattr(loop, "capacity", lambda: there_is)
+    monkeypatch.setattr(trainer, "capacity", lambda: there_is)
     monkeypatch.setattr(jax, "default_backend", lambda: backend)
 
 
@@ -206,7 +207,7 @@ def test_what_fits_no_engine_is_refused_before_anything_is_trained(
     run(tiny, tmp_path / "fits")
     give(monkeypatch, needed["loop"] - 1)
     begun = []
-    monkeypatch.setattr(loop, "fresh_members", lambda *_, **__: begun.append(1))
+    monkeypatch.setattr(trainer, "fresh_members", lambda *_, **__: begun.append(1))
     with pytest.raises(
         UsageError,
         match=r"engine vmap needs about .* for 3 networks.*engine loop needs about .*: there is "
@@ -228,8 +229,8 @@ def test_states_that_cannot_fit_are_refused_before_anything_is_compiled(
     tiny: ConfigDict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Trainer, "_compile", lambda _: pytest.fail("compiled"))
-    trainer = Trainer(tiny, data.load(tiny.data), Ears())
-    least = trainer._least()
+    made = Trainer(tiny, data.load(tiny.data), Ears())
+    least = made._least()
     states = 3 * 2 * 4 * (3 * 3 * 3 * 4 + 4 + 2 * 4 + 4 * 10 + 10) + 3 * 2 * 4 * 4
     assert least == 2 * (states + 3 * 16 * (160 + 70))  # and their copies
     give(monkeypatch, states - 1)  # of a device, where no copies are
@@ -350,14 +351,14 @@ def test_what_cannot_even_be_compiled_stacked_is_done_in_turn(
 def test_a_lack_of_memory_in_the_middle_is_told(
     tiny: ConfigDict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    epoch = Trainer.epoch
+    epoch = Epochs.run
 
-    def full(self: Trainer, number: int, stepped: Any) -> Any:
+    def full(self: Epochs, number: int, *rest: Any, **options: Any) -> Any:
         if number == 2:
             raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: no room for 7 bytes\nframe")
-        return epoch(self, number, stepped)
+        return epoch(self, number, *rest, **options)
 
-    monkeypatch.setattr(Trainer, "epoch", full)
+    monkeypatch.setattr(Epochs, "run", full)
     with pytest.raises(UsageError, match=r"out of memory \(RESOURCE_EXHAUSTED: no room for 7 byt"):
         run(tiny, tmp_path / "run")
     monkeypatch.undo()

@@ -128,7 +128,7 @@ def test_a_run_of_several_networks_goes_on_bit_for_bit(
         raise KilledError
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("jagree.stages._FolderListener.recorded", killed)
+        patch.setattr("jagree.stages._Notes.recorded", killed)
         with pytest.raises(KilledError):
             recorded(config, tmp_path / "broken")
     resumed = recorded(config, tmp_path / "broken")
@@ -173,5 +173,5 @@ def test_in_half_precision_a_run_differs_and_its_weights_stay_single(
     assert 1e-4 < np.abs(one[0] - other[0]).mean() < 0.05  # the same weights, rounded on the way
     assert (one[1] != other[1]).any()
     with Checkpoints(tmp_path / "half" / "checkpoints", every=1) as checkpoints:
-        saved = checkpoints._checkpointer.metadata(1).metadata
+        saved = checkpoints.read(checkpoints.latest)["state"]
     assert {leaf.dtype for leaf in jax.tree.leaves(saved)} == {np.dtype("float32")}

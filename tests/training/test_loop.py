@@ -12,7 +12,7 @@ from jagree import data, registry
 from jagree.errors import UsageError
 from jagree.networks.lenet5 import LeNet5
 from jagree.record import Recorder, open_record
-from jagree.training import loop, optimizers, tasks
+from jagree.training import listener, loop, optimizers, tasks
 from jagree.training.checkpoint import Checkpoints
 from jagree.training.feed import shuffle
 from jagree.training.loop import resume_point
@@ -38,16 +38,16 @@ class Ears:
     def prepared(self, split: str, images: int, of: int) -> None:
         raise AssertionError("nothing is to be prepared")
 
-    def planned(self, plan: loop.Plan) -> None:
+    def planned(self, plan: listener.Plan) -> None:
         self.plan = plan
 
-    def compiled(self, compiled: loop.Compiled) -> None:
+    def compiled(self, compiled: listener.Compiled) -> None:
         self.programs = compiled.programs
 
     def stepped(self, epoch: int, steps: int) -> None:
         self.steps.append((epoch, steps))
 
-    def recorded(self, epoch: int, fields: loop.Fields, seconds: float) -> None:
+    def recorded(self, epoch: int, fields: listener.Fields, seconds: float) -> None:
         self.epochs.append(epoch)
 
 
@@ -100,7 +100,7 @@ def test_a_run_is_what_its_members_do_alone(
     ears = Ears()
     with Checkpoints(tmp_path / "checkpoints", every=5) as checkpoints:
         loop.train(small, splits, recorder, checkpoints, ears)
-        assert checkpoints.latest == 2  # the last one, due or not
+        assert checkpoints.latest == 8  # steps: the last epoch, due or not
     # 160 examples in batches of 48: three full ones, at most two a dispatch, and one of 16.
     assert ears.steps == [(1, 2), (1, 1), (1, 1), (2, 2), (2, 1), (2, 1)]
     assert ears.epochs == [1, 2]
@@ -127,37 +127,48 @@ class FakeRecorder:
 
 
 @pytest.mark.parametrize(
-    ("recorded", "saved", "every", "kept"),
+    ("recorded", "saved", "every", "point"),
     [
-        ([], 0, 1, []),
-        ([0], 0, 1, [0]),  # the untrained networks, recorded before any checkpoint
-        ([0, 1], 0, 1, [0]),
-        ([1], 0, 1, []),
-        ([1, 2], 2, 1, [1, 2]),
-        ([1, 2, 3], 2, 1, [1, 2]),
-        ([1, 2, 3, 4], 2, 2, [1, 2]),
-        ([1, 2, 3, 4], 2, 1, [1, 2]),  # the checkpoint of epoch 3 was damaged
-        ([0, 1, 2, 3], 2, 1, [0, 1, 2]),
+        ([], 0, 1, (0, 0)),
+        ([0], 0, 1, (0, 0)),  # the untrained networks, recorded before any checkpoint
+        ([0, 1], 0, 1, (0, 0)),
+        ([1], 0, 1, (0, 0)),
+        ([1, 2], 20, 1, (2, 0)),
+        ([1, 2, 3], 20, 1, (2, 0)),
+        ([1, 2, 3, 4], 20, 2, (2, 0)),
+        ([1, 2, 3, 4], 20, 1, (2, 0)),  # the checkpoint of epoch 3 was damaged
+        ([0, 1, 2, 3], 20, 1, (2, 0)),
+        ([], 3, 1, (0, 3)),
+        ([0], 3, 1, (0, 3)),
+        ([1, 2], 29, 1, (2, 9)),
+        ([1, 2, 3, 4], 21, 1, (2, 1)),
+        ([1, 2], 30, 1, (2, 10)),  # epoch 3 is to be judged
+        ([], 10, 1, (0, 10)),
+        ([1, 2, 3], 30, 1, (3, 0)),
     ],
 )
-def test_the_record_is_cut_to_the_checkpoint(
-    recorded: list[int], saved: int, every: int, kept: list[int]
+def test_a_checkpoint_says_where_the_run_goes_on(
+    recorded: list[int], saved: int, every: int, point: tuple[int, int]
 ) -> None:
-    recorder = FakeRecorder(recorded)
-    checkpoints = SimpleNamespace(latest=saved, every=every)
-    assert resume_point(recorder, checkpoints) == saved  # type: ignore[arg-type]
-    assert recorder.epochs == kept
+    recorder = SimpleNamespace(path="RUN/record.zarr", epochs=recorded)
+    assert resume_point(recorder, saved, every, 10) == point  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
     ("recorded", "saved", "every"),
-    [([1], 2, 1), ([], 1, 1), ([1, 2], 0, 1), ([1, 2, 3], 0, 2), ([1, 2, 3, 4], 1, 1)],
+    [
+        ([1], 21, 1),
+        ([1], 30, 1),
+        ([], 11, 1),
+        ([1, 2], 0, 1),
+        ([1, 2, 3], 0, 2),
+        ([1, 2, 3, 4], 10, 1),
+        ([1, 2, 3, 4], 19, 1),
+    ],
 )
-def test_a_record_that_the_checkpoint_cannot_account_for_is_not_touched(
+def test_a_record_that_the_checkpoint_cannot_account_for_is_refused(
     recorded: list[int], saved: int, every: int
 ) -> None:
-    recorder = FakeRecorder(list(recorded))
-    checkpoints = SimpleNamespace(latest=saved, every=every)
+    recorder = SimpleNamespace(path="RUN/record.zarr", epochs=recorded)
     with pytest.raises(UsageError, match="put the right checkpoints back, or use another"):
-        resume_point(recorder, checkpoints)  # type: ignore[arg-type]
-    assert recorder.epochs == recorded
+        resume_point(recorder, saved, every, 10)  # type: ignore[arg-type]

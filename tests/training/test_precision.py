@@ -17,7 +17,7 @@ from ml_collections import ConfigDict
 from jagree import registry, stages
 from jagree.config import CHOICES
 from jagree.record import open_record
-from jagree.training import loop, optimizers, precision, tasks
+from jagree.training import optimizers, precision, tasks, trainer
 from jagree.training.optimizers import Hyper
 from jagree.training.precision import PRECISIONS, note, products_in
 from jagree.training.state import MemberState
@@ -201,7 +201,7 @@ def test_on_a_cpu_tensorfloat32_is_float32_and_bfloat16_is_not(
 def test_networks_are_made_of_the_type_of_their_activations(small: ConfigDict, name: str) -> None:
     small.precision = name
     small.per_member.network = ("lenet5", "resnet50", "lenet5")
-    made = loop.make_networks(small, classes=10)
+    made = trainer.make_networks(small, classes=10)
     dtype = "bfloat16" if name == "bfloat16" else "float32"
     assert {key: network.dtype for key, network in made.items()} == {
         "lenet5": dtype,

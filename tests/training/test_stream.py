@@ -211,3 +211,22 @@ def test_epochs_may_be_left_out_and_left_in_the_middle() -> None:
 def test_images_begin_where_jax_takes_them_as_they_are() -> None:
     for size in range(1, 99):
         assert module._aligned((size, 7)).ctypes.data % 64 == 0
+
+
+def test_of_a_training_batch_only_the_own_members_images_are_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    split = ragged(tmp_path)
+    frames = frames_of(split, resize=14, crop=12)
+    every, part = (make_plan(split, frames, own=own) for own in (None, [0, 2]))
+    monkeypatch.setattr(module, "_aligned", lambda shape: np.full(shape, 7, np.uint8))
+    for number in range(2):
+        all_ = module.with_images(every, every.train_dispatch(1, number)).inputs.image
+        own = module.with_images(part, part.train_dispatch(1, number)).inputs.image
+        np.testing.assert_array_equal(own[[0, 2]], all_[[0, 2]])
+        assert (own[1] == 7).all()
+        assert not (all_[1] == 7).all()
+    judged = [
+        module.with_images(plan, plan.eval_dispatch(0)).inputs.image for plan in (every, part)
+    ]
+    np.testing.assert_array_equal(*judged)

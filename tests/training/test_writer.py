@@ -93,7 +93,7 @@ def test_the_state_that_is_saved_is_the_one_before_the_next_step() -> None:
     step = jax.jit(lambda x: x + 1, donate_argnums=0)
     state = jnp.arange(5_000.0)
     with disk.writer() as writer:
-        writer.write(1, {"of": 1}, lambda: {"w": state}, last=False)
+        writer.write(1, {"of": 1}, lambda: {"w": state}, steps=10, last=False)
         for _ in range(3):
             state = step(state)
         jax.block_until_ready(state)
@@ -112,6 +112,52 @@ def test_a_copy_in_main_memory_is_no_view_of_the_devices() -> None:
         assert ours.dtype == theirs.dtype
         assert not np.shares_memory(ours, view)
         np.testing.assert_array_equal(ours, view)
+
+
+def test_a_checkpoint_within_an_epoch_comes_in_its_turn_and_nobody_is_told(disk: Disk) -> None:
+    go = threading.Event()
+    disk.before["record", 1] = held(go)
+    with disk.writer() as writer:
+        disk.write(writer, 1)
+        threading.Timer(0.05, go.set).start()
+        disk.keep(writer, 14)
+        assert disk.log[-1][0] in ("copy", "kept")
+        disk.keep(writer, 17)
+        writer.stepped(2, 1)
+        disk.write(writer, 2, last=True)
+    without = [what for what in disk.log if what[0] != "step"]
+    first = [(w, 1) for w in ("copy", "record", "save", "told")]
+    kept = [(w, steps) for steps in (14, 17) for w in ("copy", "kept")]
+    assert without == [*first, *kept, *((w, 2) for w in ("copy", "record", "save", "told"))]
+    for steps in (14, 17):
+        np.testing.assert_array_equal(disk.state[steps]["w"], np.full(3, steps))
+        np.testing.assert_array_equal(disk.gathered[steps]["sum"], np.full(2, steps))
+
+
+def test_the_seconds_of_an_epoch_hold_those_of_the_checkpoints_within_it(
+    disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter([10.0, 13.0, 14.0, 20.0])
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    with disk.writer() as writer:
+        disk.write(writer, 1)
+        disk.keep(writer, 14)
+        disk.write(writer, 2)
+    assert disk.seconds == [3.0, 7.0]
+
+
+def test_a_checkpoint_within_an_epoch_that_fails_is_an_error_of_the_training(disk: Disk) -> None:
+    def fail() -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    disk.before["kept", 4] = fail
+
+    def train() -> None:
+        with disk.writer() as writer:
+            disk.keep(writer, 4)
+
+    with pytest.raises(OSError, match="full"):
+        train()
 
 
 def one_epoch_and_then(disk: Disk, act: Any, error: BaseException | None) -> None:

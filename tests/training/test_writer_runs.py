@@ -51,6 +51,7 @@ def tiny(small: ConfigDict, monkeypatch: pytest.MonkeyPatch) -> ConfigDict:
 def test_a_run_records_and_saves_an_epoch_while_the_next_one_trains(tiny: ConfigDict) -> None:
     run, stepped = Run(), threading.Event()
     tiny.recording.untrained = True
+    run.each = 2
     run.before["step", 2] = stepped.set
     run.before["save", 1] = held(stepped)
     loop.train(tiny, data.load(tiny.data), run, run, run)  # type: ignore[arg-type]

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jagree.errors import UsageError
+from jagree.record.folders import run_folders
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -27,7 +28,7 @@ def run(arguments: Sequence[str]) -> int:
     parser.add_argument("--csv", metavar="FILE", help="write the verdicts to a table, too")
     options = parser.parse_args(arguments)
     try:
-        runs = findings.open_runs(options.runs)
+        runs = findings.open_runs(_without_logs(options.runs))
         found = findings.check(runs)
         if options.csv:
             _write(findings.verdict_table(found).to_csv(index=False), Path(options.csv))
@@ -40,6 +41,14 @@ def run(arguments: Sequence[str]) -> int:
     ]
     print(printing.report(runs, found, parts))
     return 0
+
+
+def _without_logs(paths: Sequence[str]) -> list[str]:
+    """Of several paths, those that are no logs or tables beside runs, as ``runs/*`` gives them."""
+    if len(paths) == 1:
+        return list(paths)
+    others = set(map(str, run_folders(paths)[1]))
+    return [path for path in paths if str(Path(path)) not in others]
 
 
 def _write(table: str, path: Path) -> None:
