@@ -60,7 +60,8 @@ COUNT = """
 import os, sys, time
 from pathlib import Path
 folder, name = Path(sys.argv[1]), sys.argv[2]
-(folder / f"{name}.on").write_text(os.environ.get("CUDA_VISIBLE_DEVICES", "none"))
+here = folder / f"{name}-{os.environ.get('CUDA_VISIBLE_DEVICES', 'none')}.on"
+here.touch()
 wanted, end, most = int((sys.argv[3:] or ["1"])[0]), time.monotonic() + 20, 0
 while most < wanted and time.monotonic() < end and not (folder / "enough").exists():
     time.sleep(0.05)
@@ -68,7 +69,7 @@ while most < wanted and time.monotonic() < end and not (folder / "enough").exist
 (folder / "enough").touch()
 time.sleep(0.7)  # for one too many
 print(max(most, len(list(folder.glob("*.on")))))
-(folder / f"{name}.on").rename(folder / f"{name}.was")
+here.rename(here.with_suffix(".was"))
 """
 
 
@@ -80,20 +81,20 @@ def test_so_many_run_at_a_time(tmp_path: Path, parallel: int) -> None:
     assert set(outcome.codes.values()) == {0}
     seen = [int(j.log.read_text().split()[-1]) for j in jobs]
     assert max(seen) == parallel
-    assert {(tmp_path / f"{j.name}.was").read_text() for j in jobs} == {
-        os.environ.get("CUDA_VISIBLE_DEVICES", "none")
-    }
+    device = os.environ.get("CUDA_VISIBLE_DEVICES", "none")
+    assert {p.name for p in tmp_path.glob("*.was")} == {f"{name}-{device}.was" for name in names}
 
 
 def test_those_that_run_at_a_time_are_on_different_devices(tmp_path: Path) -> None:
-    code = COUNT.replace("print(max", "print([p.read_text() for p in folder.glob('*.on')], max")
+    code = COUNT.replace("print(max", "print([p.stem for p in folder.glob('*.on')], max")
     jobs = [job(tmp_path, name, code, tmp_path, name) for name in "abcde"]
     run(jobs, 2, devices=("3", "GPU-7"))
-    used = [(tmp_path / f"{name}.was").read_text() for name in "abcde"]
+    used = [p.stem.split("-", 1)[1] for p in sorted(tmp_path.glob("*.was"))]
+    assert len(used) == 5
     assert set(used) == {"3", "GPU-7"}
     assert used[:2] == ["3", "GPU-7"]
     told = [j.log.read_text() for j in jobs]
-    assert all(text.count("'3'") <= 1 and text.count("'GPU-7'") <= 1 for text in told)
+    assert all(text.count("-3'") <= 1 and text.count("-GPU-7'") <= 1 for text in told)
     assert told[1].startswith(f"$ CUDA_VISIBLE_DEVICES=GPU-7 {PYTHON}")
     assert [device(slot, ("a", "b"))["CUDA_VISIBLE_DEVICES"] for slot in range(4)] == list("abab")
     assert device(3, ()) == {}
