@@ -245,7 +245,7 @@ def _images(
     record: Tables, about: Mapping[str, Any], splits: Splits, run: Path
 ) -> dict[str, data.Images]:
     """The images behind a record, of the splits for which exactly they are at hand."""
-    if not splits and "config" in about:
+    if not splits and "data" in about.get("config", {}):
         from jagree.configs import default
 
         options = default.get_config().data

@@ -220,6 +220,13 @@ def test_a_record_that_came_alone_is_studied(tmp_path: Path) -> None:
     assert not (tmp_path / "run.json").exists()
 
 
+def test_a_run_folder_that_says_little_is_studied(tmp_path: Path) -> None:
+    make_recorder(tmp_path / "record.zarr").append(1, make_fields(1))
+    (tmp_path / "run.json").write_text('{"config": {}}')
+    analysis.analyse_run(tmp_path)
+    assert (tmp_path / "report.html").exists()
+
+
 def test_run_json_is_the_old_one_or_the_new_one_and_never_a_part(
     small: ConfigDict, trained: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
