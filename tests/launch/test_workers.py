@@ -46,7 +46,7 @@ def test_all_run_and_a_failure_stops_no_other(tmp_path: Path) -> None:
     assert outcome.reasons["e"].startswith("exit code 9: $ ")  # its log has only the command
     assert outcome.reasons["f"].startswith("could not be started: ")
     assert said[0] == f"[1/7] a begins; its output: {tmp_path / 'a.log'}"
-    assert said[1].startswith("[1/7] a done in 0.")
+    assert said[1].startswith("[1/7] a done in ")
     assert said[3] == "[2/7] b ended: exit code 7: no luck"
     assert said[7].endswith("; some images could not be measured")
     assert len(said) == 14

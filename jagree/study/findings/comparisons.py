@@ -21,7 +21,6 @@ from jagree.study.findings.dynamics import (
     std_within,
 )
 from jagree.study.findings.evidence import CannotTellError, Run
-from jagree.study.findings.observed import pair_agreement, pair_chance, pair_counts
 from jagree.study.findings.recipes import NETWORK
 from jagree.study.findings.verdicts import (
     HOLDS,
@@ -33,6 +32,7 @@ from jagree.study.findings.verdicts import (
     each_run,
     judged,
 )
+from jagree.study.pairs import pair_agreement, pair_chance, pair_counts
 from jagree.study.tables import class_codes
 from jagree.words import counted
 

@@ -17,13 +17,13 @@ import xarray as xr
 from jagree.record import correct
 from jagree.study import agreement, curves
 from jagree.study.order import LearningOrder, learning_order
+from jagree.study.pairs import pair_counts
 from jagree.study.tables import class_codes, measures
 
 ABOVE_GUESSING = 1.2  # times the share of the most frequent class: less is as good as guessed
 GROUP = 5  # members, as in the paper's experiment with five times five
 GROUPED = ("true_positive_agreement", "expected_random_agreement", "lower_bound")
 TYPES = ("illumination", "rotation", "scale")  # columns of which curves per type are drawn
-BLOCK = 1 << 20  # examples that are counted at once: float32 counts are exact up to 2**24
 
 
 class CannotTellError(Exception):
@@ -205,39 +205,6 @@ def groups_of(networks: tuple[str, ...]) -> dict[str, list[np.ndarray]]:
         if whole > 1:
             found[network] = np.split(members[: GROUP * whole], whole)
     return found
-
-
-def pair_counts(right: np.ndarray) -> np.ndarray:
-    """How many examples each pair of members both get right: int [K, K] of bool [K, N].
-
-    The diagonal holds how many each member gets right.
-    """
-    counts = np.zeros((len(right), len(right)), np.int64)
-    for start in range(0, right.shape[1], BLOCK):
-        block = right[:, start : start + BLOCK].astype(np.float32)
-        counts += (block @ block.T).astype(np.int64)
-    return counts
-
-
-def pair_agreement(both: np.ndarray) -> np.ndarray:
-    """Agreement of each pair, float [..., K, K] of `pair_counts`; nan where none is right."""
-    alone = np.diagonal(both, axis1=-2, axis2=-1)
-    either = alone[..., :, None] + alone[..., None, :] - both
-    return np.divide(both, either, out=np.full(both.shape, np.nan), where=either > 0)
-
-
-def pair_chance(right: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """Chance level within classes of each pair: float [K, K] of bool [K, N] and int [N].
-
-    `jagree.study.chance_within_classes` of all pairs at once, as their classes are the same; nan
-    where neither member gets anything right.
-    """
-    code, count = np.unique(classes, return_inverse=True, return_counts=True)[1:]
-    hits = np.array([np.bincount(code, weights=row, minlength=len(count)) for row in right])
-    accuracy = hits / count  # [K, classes]
-    both = (hits[:, None] * accuracy).sum(-1)
-    either = hits.sum(-1)[:, None] + hits.sum(-1) - both
-    return np.divide(both, either, out=np.full(both.shape, np.nan), where=either > 0)
 
 
 def _stacked(rows: Sequence[Mapping[str, np.ndarray | float]]) -> dict[str, np.ndarray]:

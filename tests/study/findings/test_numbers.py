@@ -10,8 +10,8 @@ import pytest
 from jagree.study import chance_within_classes
 from jagree.study.findings import comparisons, dynamics
 from jagree.study.findings.evidence import CannotTellError
-from jagree.study.findings.observed import pair_chance
 from jagree.study.findings.verdicts import UNTOLD
+from jagree.study.pairs import pair_chance
 from tests.study.findings.simulated import (
     CLASSES,
     EXAMPLES,

@@ -1,7 +1,5 @@
 """What is read of a record, against loops over members and examples."""
 
-import itertools
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,33 +8,13 @@ import xarray as xr
 from jagree.study import agreement, learning_order, tables
 from jagree.study.curves import metric_curve, type_curves
 from jagree.study.findings import observed as module
-from jagree.study.findings.observed import (
-    CannotTellError,
-    groups_of,
-    observe,
-    pair_agreement,
-    pair_counts,
-)
+from jagree.study.findings.observed import CannotTellError, groups_of, observe
 from jagree.study.tables import MEASURES
 from tests.study.findings.simulated import dataset
 
 
 def some_right(epochs: int = 4, members: int = 3, examples: int = 30) -> np.ndarray:
     return np.random.default_rng(2).random((epochs, members, examples)) < 0.6
-
-
-def test_pairs_are_counted_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "BLOCK", 7)
-    right = some_right()[0]
-    right[2] = False
-    both = pair_counts(right)
-    found = pair_agreement(both)
-    for i, j in itertools.product(range(3), range(3)):
-        assert both[i, j] == sum(bool(a and b) for a, b in zip(right[i], right[j], strict=True))
-        union = sum(bool(a or b) for a, b in zip(right[i], right[j], strict=True))
-        np.testing.assert_array_equal(found[i, j], both[i, j] / union if union else np.nan)
-    pair = right[:2]
-    assert found[0, 1] == agreement.true_positive_agreement(pair)
 
 
 def test_all_is_read_in_one_go() -> None:
