@@ -12,8 +12,8 @@ from jagree.study.curves import BRACKET_P, FIRST_SHOWN, LEAST_SHOWN, Correlation
 from jagree.study.curves import shown_epochs as shown
 from jagree.study.findings.evidence import CannotTellError, Run
 from jagree.study.findings.observed import Observed
-from jagree.study.findings.ranks import RankCorrelation, learned_rank_correlation
 from jagree.study.findings.verdicts import UNTOLD, Check, Judgement, Verdict, judged
+from jagree.study.ranks import RankCorrelation, learned_rank_correlation
 
 FEWEST_SHOWN = 10  # epochs
 FEWEST_KNOWN = 100  # examples that have a value

@@ -11,8 +11,8 @@ from jagree.study import learning_order
 from jagree.study.curves import Correlation
 from jagree.study.findings import kth, trends, voc
 from jagree.study.findings.evidence import CannotTellError
-from jagree.study.findings.ranks import RankCorrelation, learned_rank_correlation
 from jagree.study.findings.trends import Trend, shown_positions, trend
+from jagree.study.ranks import RankCorrelation, learned_rank_correlation
 from tests.study.findings.simulated import (
     EXAMPLES,
     curve,
