@@ -2,7 +2,7 @@
 
 from jagree.record.assembly import EpochAssembly
 from jagree.record.correctness import RULES
-from jagree.record.reader import correct, losses, open_record, predictions
+from jagree.record.reader import correct, judged, losses, open_record, predictions, values
 from jagree.record.recorder import Recorder, is_debris
 
 __all__ = [
@@ -11,7 +11,9 @@ __all__ = [
     "Recorder",
     "correct",
     "is_debris",
+    "judged",
     "losses",
     "open_record",
     "predictions",
+    "values",
 ]

@@ -113,13 +113,37 @@ def predictions(split: xr.Dataset, position: int) -> np.ndarray:
     UsageError
         If the files cannot be read, do not fit their checksums, or are missing.
     """
-    found = _read(split, "prediction", position)
+    found = values(split, "prediction", position)
     # A missing file reads as -1 throughout, as the predictions of networks that all diverged; but
     # theirs have no finite probability.
     absent = found.size > 0 and bool((found == -1).all()) and "log_prob" in split
-    if absent and np.isfinite(_read(split, "log_prob", position)).any():
+    if absent and np.isfinite(values(split, "log_prob", position)).any():
         raise _damaged(split, "prediction", position, "missing")
     return found
+
+
+def values(split: xr.Dataset, name: str, position: int) -> np.ndarray:
+    """One variable in the epoch at `position`, or whole where it has no epochs, as it is stored.
+
+    Parameters
+    ----------
+    split : xarray.Dataset
+        One split of `open_record`.
+    name : str
+        As in docs/record.md.
+    position : int
+        0 for the first recorded epoch, -1 for the last.
+
+    Raises
+    ------
+    UsageError
+        If the files cannot be read, or do not fit their checksums.
+    """
+    variable = split[name]
+    try:
+        return (variable.isel(epoch=position) if "epoch" in variable.dims else variable).values
+    except (OSError, RuntimeError, ValueError) as error:
+        raise _damaged(split, name, position, str(error)) from error
 
 
 def losses(split: xr.Dataset, position: int) -> np.ndarray:
@@ -130,15 +154,7 @@ def losses(split: xr.Dataset, position: int) -> np.ndarray:
     UsageError
         If the files cannot be read, or do not fit their checksums.
     """
-    return _read(split, "loss", position)
-
-
-def _read(split: xr.Dataset, name: str, position: int) -> np.ndarray:
-    variable = split[name]
-    try:
-        return (variable.isel(epoch=position) if "epoch" in variable.dims else variable).values
-    except (OSError, RuntimeError, ValueError) as error:
-        raise _damaged(split, name, position, str(error)) from error
+    return values(split, "loss", position)
 
 
 def _damaged(split: xr.Dataset, name: str, position: int, why: str) -> UsageError:
@@ -147,6 +163,15 @@ def _damaged(split: xr.Dataset, name: str, position: int, why: str) -> UsageErro
         f"files of record '{split.encoding.get('source', '')}' are damaged or not all there; copy "
         "them anew from where they are whole"
     )
+
+
+def judged(split: xr.Dataset, prediction: np.ndarray) -> np.ndarray:
+    """Which of these predictions are right: bool [K, N] of int [K, N] or [K, N, C].
+
+    By the split's own rule (attribute ``correctness``) and against the labels trained on.
+    """
+    rule = RULES[split.attrs["correctness"]]
+    return rule(prediction, values(split, "label", -1))
 
 
 def correct(split: xr.Dataset, position: int) -> np.ndarray:
@@ -162,7 +187,6 @@ def correct(split: xr.Dataset, position: int) -> np.ndarray:
     Returns
     -------
     bool array [K, N]
-        By the split's own rule (attribute ``correctness``) and against the labels trained on.
+        See `judged`.
     """
-    rule = RULES[split.attrs["correctness"]]
-    return rule(predictions(split, position), _read(split, "label", position))
+    return judged(split, predictions(split, position))

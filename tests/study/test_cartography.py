@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import special
 
 from jagree.study.cartography import Cartography, CartographyTally, el2n
-from jagree.study.learning import Learning, LearningTally, middle_member
+from jagree.study.order import Learning, LearningTally, middle_member
 
 steady = settings(deadline=None, database=None)
 runs = npst.arrays(bool, st.tuples(st.integers(1, 6), st.integers(1, 3), st.integers(1, 4)))
