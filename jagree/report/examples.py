@@ -9,7 +9,7 @@ import pandas as pd
 from jagree.data.images import Images
 from jagree.report.pictures import picture_uri
 from jagree.report.summary import counts
-from jagree.study.tables import TIE
+from jagree.study.examples import TIE
 from jagree.words import SPACE, adjective
 
 SHOWN = 24  # of each kind: two to six rows of pictures, from desktop to phone

@@ -14,9 +14,10 @@ from jagree.study.agreement import (
     true_positive_agreement,
 )
 from jagree.study.chance import chance_agreement, chance_within_classes
+from jagree.study.examples import example_table
 from jagree.study.order import LearningOrder, learning_order
 from jagree.study.statistics import check_same_data, statistics_table, with_statistics
-from jagree.study.tables import agreement_table, diverged, example_table, member_table
+from jagree.study.tables import agreement_table, diverged, member_table
 
 __all__ = [
     "LearningOrder",

@@ -5,7 +5,15 @@ Letters and the axes of ``correct`` are those of `jagree.study.agreement`.
 
 import numpy as np
 
-from jagree.study.agreement import accuracies, checked, ratio
+from jagree.study.agreement import (
+    accuracies,
+    checked,
+    largest_agreement,
+    ratio,
+    true_positive_agreement,
+)
+
+SAME = 1e-12  # levels that differ by less are the same but for rounding
 
 
 def chance_agreement(correct: np.ndarray) -> np.ndarray:
@@ -93,6 +101,38 @@ def chance_within_classes(correct: np.ndarray, classes: np.ndarray) -> np.ndarra
         both = both * p
         union = union + p * (1 - union)  # without cancellation, as in `chance_agreement`
     return ratio(both.sum(-1), union.sum(-1))
+
+
+def corrected_agreement(correct: np.ndarray) -> np.ndarray:
+    """Where agreement lies between its chance level and the largest possible, as a kappa does.
+
+    (TPa - chance) / (largest - chance)
+
+    Parameters
+    ----------
+    correct : bool array [..., K, N]
+
+    Returns
+    -------
+    float array [...]
+        0 at `chance_agreement`, 1 at `jagree.study.agreement.largest_agreement`; below 0 where
+        members agree less than by chance. nan where these two are the same: for K = 1, for members
+        that get everything right, and beside one that gets nothing right.
+
+    Notes
+    -----
+    Derived here, in the form of Cohen's kappa.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> correct = np.array([[1, 1, 0, 0], [1, 1, 1, 0]], bool)
+    >>> float(corrected_agreement(correct))  # as much as a half and three quarters can
+    1.0
+    """
+    level, largest = chance_agreement(correct), largest_agreement(correct)
+    room = np.where(largest - level > SAME, largest - level, 0.0)
+    return ratio(true_positive_agreement(correct) - level, room)
 
 
 def standard_error(chance: np.ndarray, examples: np.ndarray) -> np.ndarray:

@@ -1,21 +1,23 @@
-"""Tables of a whole record: per epoch, per example, and of the members that diverged.
+"""Tables of a whole record over its epochs: of all members together, and of each.
 
 They read the record one epoch at a time, so a table of a large one takes the memory of one epoch.
+Letters: K members, N examples.
 """
 
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from jagree.errors import UsageError
-from jagree.record import correct, losses, predictions
-from jagree.study import agreement, chance
-from jagree.study.order import learning_order
+from jagree.study import agreement, chance, distribution, kappa, mistakes
+from jagree.study.epochs import Epoch, class_codes, walk, without
 
-MEASURES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+Measures = Mapping[str, Callable[..., np.ndarray]]
+
+# What follows from who is right, bool [K, N].
+MEASURES: Measures = {
     "accuracy_mean": agreement.accuracy_mean,
     "accuracy_std": agreement.accuracy_std,
     "true_positive_agreement": agreement.true_positive_agreement,
@@ -26,11 +28,39 @@ MEASURES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "largest_agreement": agreement.largest_agreement,
     "pabak": agreement.pabak,
 }
-# The same, of functions that take the classes, too.
-CLASS_MEASURES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
-    "chance_within_classes": chance.chance_within_classes,
+# The same, beyond what chance brings.
+KAPPA_MEASURES: Measures = {
+    "corrected_agreement": chance.corrected_agreement,
+    "error_consistency": kappa.error_consistency,
+    "fleiss_kappa": kappa.fleiss_kappa,
 }
-TIE = "(tie)"  # in place of the name of the most common prediction, where there are several
+# Of functions that take the classes, too.
+CLASS_MEASURES: Measures = {"chance_within_classes": chance.chance_within_classes}
+# Of functions that take each member's answer, int [K, N], and those that take who is right, too.
+ANSWER_MEASURES: Measures = {
+    "fleiss_kappa_labels": kappa.fleiss_kappa_labels,
+    "light_kappa": kappa.light_kappa,
+    "hacohen_agreement": distribution.hacohen_agreement,
+    "churn": mistakes.churn,
+}
+MISTAKE_MEASURES: Measures = {
+    "same_wrong_class": mistakes.same_wrong_class,
+    "false_positive_agreement": mistakes.false_positive_agreement,
+    "false_positive_share": mistakes.false_positive_share,
+}
+# Of the histogram of how many members are right.
+SHAPE_MEASURES: Measures = {
+    "sarle_bimodality": distribution.sarle_bimodality,
+    "pearson_bimodality": distribution.pearson_bimodality,
+}
+ALL_MEASURES = (
+    *MEASURES,
+    *CLASS_MEASURES,
+    *KAPPA_MEASURES,
+    *ANSWER_MEASURES,
+    *MISTAKE_MEASURES,
+    *SHAPE_MEASURES,
+)
 
 
 def agreement_table(
@@ -49,65 +79,73 @@ def agreement_table(
     -------
     pandas.DataFrame
         ``split``, ``epoch`` (number of epochs completed), ``members`` (K, without those left out),
-        ``examples`` (N) and the measures of `jagree.study.agreement`, as fractions; nan where one
-        is not defined. Without any recorded epoch: the same columns and no row.
+        ``examples`` (N) and `ALL_MEASURES`, as fractions; nan where one is not defined. Without any
+        recorded epoch: the same columns and no row.
 
     Raises
     ------
     UsageError
         If a member to leave out does not exist, or none remains.
     """
-    rows = []
-    for name in sorted(record, key=_train_first):
-        split = _without(record[name], leave_out)
-        classes = class_codes(split)
-        rows += [
-            {"split": name, "epoch": epoch} | _sizes(right) | measures(right, classes)
-            for epoch, right in _epochs(split)
-        ]
-    names = [*MEASURES, *CLASS_MEASURES]
-    kinds = {"split": "str", "epoch": "int64", "members": "int64", "examples": "int64"}
-    table = pd.DataFrame(rows, columns=[*kinds, *names])
-    return table.astype(kinds | dict.fromkeys(names, "float64"))
+    names = sorted(record, key=train_first)
+    tallies = {name: AgreementTally(name, without(record[name], leave_out)) for name in names}
+    for tally in tallies.values():
+        walk(tally.split, tally)
+    return joined([tally.table() for tally in tallies.values()])
 
 
-def _sizes(right: np.ndarray) -> dict[str, int]:
-    members, examples = right.shape
-    return {"members": members, "examples": examples}
+class AgreementTally:
+    """A row of `agreement_table` for each epoch.
+
+    Parameters
+    ----------
+    name : str
+        Of the split.
+    split : xarray.Dataset
+        The split, with the members that count.
+    """
+
+    def __init__(self, name: str, split: xr.Dataset) -> None:
+        self.split = split
+        self._name = name
+        self._classes = class_codes(split)
+        self._rows: list[dict[str, object]] = []
+
+    def add(self, epoch: Epoch) -> None:
+        """Measure an epoch."""
+        members, examples = epoch.correct.shape
+        sizes = {"members": members, "examples": examples}
+        where = {"split": self._name, "epoch": epoch.number} | sizes
+        self._rows.append(where | all_measures(epoch, self._classes))
+
+    def table(self) -> pd.DataFrame:
+        """The rows so far."""
+        kinds = {"split": "str", "epoch": "int64", "members": "int64", "examples": "int64"}
+        table = pd.DataFrame(self._rows, columns=[*kinds, *ALL_MEASURES])
+        return table.astype(kinds | dict.fromkeys(ALL_MEASURES, "float64"))
 
 
 def measures(right: np.ndarray, classes: np.ndarray) -> dict[str, float]:
-    """All measures of one epoch, by name; nan where one is not defined.
+    """`MEASURES` and `CLASS_MEASURES` of one epoch, by name; nan where one is not defined.
 
     Parameters
     ----------
     right : bool array [K, N]
     classes : int array [N] or [K, N]
-        As `class_codes` gives them.
+        As `jagree.study.epochs.class_codes` gives them.
     """
     values = {name: float(function(right)) for name, function in MEASURES.items()}
     return values | {name: float(f(right, classes)) for name, f in CLASS_MEASURES.items()}
 
 
-def class_codes(split: xr.Dataset) -> np.ndarray:
-    """The class that each example is judged by, as a number.
-
-    Parameters
-    ----------
-    split : xarray.Dataset
-        One split of `jagree.record.open_record`.
-
-    Returns
-    -------
-    int array [N], or [K, N] where members were trained on labels of their own
-        The label trained on; with several labels per example each set of labels is a class,
-        numbered in no particular order. No example: none.
-    """
-    label = split["label"].values
-    if "class" not in split["label"].dims:
-        return label
-    _, codes = np.unique(label.reshape(-1, label.shape[-1]), axis=0, return_inverse=True)
-    return codes.reshape(label.shape[:-1])
+def all_measures(epoch: Epoch, classes: np.ndarray) -> dict[str, float]:
+    """`ALL_MEASURES` of one epoch, by name; nan where one is not defined."""
+    shape = distribution.right_counts(epoch.correct)
+    values = measures(epoch.correct, classes)
+    values |= {name: float(f(epoch.correct)) for name, f in KAPPA_MEASURES.items()}
+    values |= {name: float(f(epoch.answer)) for name, f in ANSWER_MEASURES.items()}
+    values |= {name: float(f(epoch.answer, epoch.correct)) for name, f in MISTAKE_MEASURES.items()}
+    return values | {name: float(f(shape)) for name, f in SHAPE_MEASURES.items()}
 
 
 def member_table(
@@ -134,93 +172,45 @@ def member_table(
     UsageError
         If a member to leave out does not exist, or none remains.
     """
-    parts = [
-        pd.DataFrame(
-            {
-                "split": name,
-                "epoch": epoch,
-                "member": split["member"].values,
-                "network": split["network"].values,
-                "accuracy": agreement.accuracies(right),
-                "loss": losses(split, position) if "loss" in split else np.nan,
-            }
-        )
-        for name in sorted(record, key=_train_first)
-        for split in [_without(record[name], leave_out)]
-        for position, (epoch, right) in enumerate(_epochs(split))
-    ]
-    kinds = {"split": "str", "epoch": "int64", "member": "int64", "network": "str"}
-    kinds |= {"accuracy": "float64", "loss": "float64"}
-    table = pd.concat(parts or [pd.DataFrame(columns=list(kinds))], ignore_index=True)
-    return table.astype(kinds)
+    names = sorted(record, key=train_first)
+    tallies = {name: MemberTally(name, without(record[name], leave_out)) for name in names}
+    for tally in tallies.values():
+        walk(tally.split, tally)
+    return joined([tally.table() for tally in tallies.values()])
 
 
-def example_table(split: xr.Dataset, *, leave_out: Sequence[int] = ()) -> pd.DataFrame:
-    """One row per example, in the record's order.
+class MemberTally:
+    """Rows of `member_table` for each epoch; parameters as for `AgreementTally`."""
 
-    Parameters
-    ----------
-    split : xarray.Dataset
-        One split of `jagree.record.open_record`.
-    leave_out : sequence of int
-        Members to leave out, by number; diverged ones stay in unless they are named here.
+    def __init__(self, name: str, split: xr.Dataset) -> None:
+        self.split = split
+        self._name = name
+        self._parts: list[pd.DataFrame] = []
 
-    Returns
-    -------
-    pandas.DataFrame
-        ``id``;
-        ``label``, ``label_name`` : the label trained on, or the original one where members were
-        trained on different labels (each is then right or wrong by its own);
-        ``true_label``, ``true_label_name`` : the original label, where all members were trained on
-        the same labels and some of these differ from it;
-        ``agreed_for_good``, ``ever_agreed``, ``accessibility`` : see
-        `jagree.study.order.LearningOrder`;
-        ``most_common_prediction``, ``most_common_prediction_name``,
-        ``most_common_prediction_members`` : what most members predict in the last recorded epoch,
-        and how many of them. Of several equally common none is named: -1, "(tie)", and how many
-        members predict each of them. Predictions that are not finite do not count: -1, "(not
-        finite)" and 0 members if there is no other.
-
-        Multi-label records have class indices joined by spaces in place of an index, and names
-        joined by ", ".
-
-    Raises
-    ------
-    UsageError
-        If no epoch is recorded, a member to leave out does not exist, or none remains.
-    """
-    split = _without(split, leave_out)
-    if split.sizes["epoch"] == 0:
-        raise UsageError(
-            "the record has no epoch yet, so nothing can be said about its examples; "
-            "train for at least one epoch first"
-        )
-    order = learning_order(_epochs(split))
-    names = split.attrs["class_names"]
-    # Members that were trained on different labels have only the original one in common.
-    label = split["true_label" if "member" in split["label"].dims else "label"].values
-    common, members = most_common_prediction(predictions(split, -1))
-    true = split["true_label"].values
-    return pd.DataFrame(
-        {
-            "id": split["id"].values.astype(object),
-            "label": _indices(label),
-            "label_name": _names(label, names),
-            **(
-                {}
-                if np.array_equal(label, true)
-                else {"true_label": _indices(true), "true_label_name": _names(true, names)}
-            ),
-            "agreed_for_good": order.agreed_for_good,
-            "ever_agreed": order.ever_agreed,
-            "accessibility": order.accessibility,
-            "most_common_prediction": _indices(common),
-            "most_common_prediction_name": np.where(
-                tied(common, members), TIE, _names(common, names)
-            ).astype(object),
-            "most_common_prediction_members": members,
+    def add(self, epoch: Epoch) -> None:
+        """Measure an epoch."""
+        columns = {
+            "split": self._name,
+            "epoch": epoch.number,
+            "member": self.split["member"].values,
+            "network": self.split["network"].values,
+            "accuracy": agreement.accuracies(epoch.correct),
+            "loss": epoch.loss,
         }
-    )
+        self._parts.append(pd.DataFrame(columns))
+
+    def table(self) -> pd.DataFrame:
+        """The rows so far."""
+        kinds = {"split": "str", "epoch": "int64", "member": "int64", "network": "str"}
+        kinds |= {"accuracy": "float64", "loss": "float64"}
+        empty = pd.DataFrame(columns=list(kinds))
+        return pd.concat(self._parts or [empty], ignore_index=True).astype(kinds)
+
+
+def joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Tables of the same columns below each other; without rows if all are."""
+    some = [table for table in tables if len(table)]
+    return pd.concat(some, ignore_index=True) if some else tables[0]
 
 
 def diverged(record: Mapping[str, xr.Dataset]) -> pd.DataFrame:
@@ -249,114 +239,27 @@ def diverged(record: Mapping[str, xr.Dataset]) -> pd.DataFrame:
     ).astype({"network": "str"})
 
 
-def most_common_prediction(prediction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What most members predict for each example.
-
-    Parameters
-    ----------
-    prediction : int array [K, N], or [K, N, C] of 1 (present) and 0 (absent) for several labels
-        -1 is not finite and does not count.
-
-    Returns
-    -------
-    common : int array [N] or [N, C]
-        -1 where several are equally common, or no member gave a finite prediction.
-    members : int array [N]
-        How many members predict that, or each of the equally common; 0 where none gave a finite
-        prediction.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> common, members = most_common_prediction(np.array([[2, 0, -1], [1, 3, -1], [2, 1, 5]]))
-    >>> common.tolist(), members.tolist()
-    ([2, -1, 5], [2, 1, 1])
-    """
-    if prediction.ndim == 3:
-        vectors, codes = np.unique(
-            prediction.reshape(-1, prediction.shape[-1]), axis=0, return_inverse=True
-        )
-        codes = np.where(vectors.min(-1)[codes] < 0, -1, codes)
-        common, members = most_common_prediction(codes.reshape(prediction.shape[:2]))
-        return np.where(common[:, None] >= 0, vectors[common], -1), members
-    # Equal predictions stand together once the members are sorted; the longest run wins.
-    ordered = np.sort(prediction, axis=0)
-    common, previous = np.full_like(ordered[0], -1), np.full_like(ordered[0], -1)
-    members = run = np.zeros(ordered.shape[1], np.int64)
-    for row in ordered:
-        run = np.where(row == previous, run + 1, 1) * (row >= 0)
-        longer, as_long = run > members, run == members
-        common = np.where(longer, row, np.where(as_long, -1, common))
-        members = np.where(longer, run, members)
-        previous = row
-    return common, members
-
-
-def tied(common: np.ndarray, members: np.ndarray) -> np.ndarray:
-    """Where several predictions are equally common: bool [N] of `most_common_prediction`."""
-    none = common < 0 if common.ndim == 1 else (common < 0).any(-1)
-    found: np.ndarray = none & (members > 0)
-    return found
-
-
-def _train_first(split: str) -> tuple[bool, str]:
-    return split != "train", split
-
-
-def _epochs(split: xr.Dataset) -> Iterator[tuple[int, np.ndarray]]:
-    """Each recorded epoch with bool [K, N], read when asked for."""
-    for position, epoch in enumerate(split["epoch"].values):
-        yield int(epoch), correct(split, position)
-
-
-def _without(split: xr.Dataset, leave_out: Sequence[int]) -> xr.Dataset:
-    members = split["member"].values
-    unknown = sorted(set(leave_out) - set(members.tolist()))
-    if unknown:
-        raise UsageError(
-            f"cannot leave out member {unknown[0]}: the record has the members "
-            f"{members.min()} to {members.max()}"
-        )
-    keep = ~np.isin(members, list(leave_out))
-    if not keep.any():
-        raise UsageError(f"all {len(members)} members are left out; leave at least one in")
-    return split if keep.all() else split.isel(member=np.flatnonzero(keep))
-
-
 def _first_not_finite(split: xr.Dataset) -> np.ndarray:
+    tally = DivergenceTally(split)
+    walk(split, tally)
+    return tally.first
+
+
+class DivergenceTally:
     """Epoch of each member's first loss or prediction that is not finite, else inf: float [K]."""
-    first = np.full(split.sizes["member"], np.inf)
-    for position, epoch in enumerate(split["epoch"].values):
-        prediction = predictions(split, position)
-        bad = (prediction < 0).reshape(len(first), -1).any(-1)
-        if "loss" in split:
+
+    def __init__(self, split: xr.Dataset) -> None:
+        self.first = np.full(split.sizes["member"], np.inf)
+
+    def add(self, epoch: Epoch) -> None:
+        """Look at an epoch."""
+        bad = (epoch.prediction < 0).reshape(len(self.first), -1).any(-1)
+        if "loss" in epoch.split:
             # Before any training (epoch 0) there is no loss yet, and that is no divergence.
-            bad |= (epoch > 0) & ~np.isfinite(losses(split, position))
-        first = np.where(bad & np.isinf(first), epoch, first)
-    return first
+            bad |= (epoch.number > 0) & ~np.isfinite(epoch.loss)
+        self.first = np.where(bad & np.isinf(self.first), epoch.number, self.first)
 
 
-def _indices(label: np.ndarray) -> np.ndarray:
-    """Class indices as numbers, or as text where there can be several."""
-    if label.ndim == 1:
-        return label.astype(np.int64)
-    words = [str(c) for c in range(label.shape[1])]
-    return _joined(label, words, " ", none="", not_finite="-1")
-
-
-def _names(label: np.ndarray, class_names: Sequence[str]) -> np.ndarray:
-    not_finite = "(not finite)"
-    if label.ndim == 1:
-        return np.array([*class_names, not_finite], object)[label]  # -1 takes the last one
-    return _joined(label, class_names, ", ", none="(none)", not_finite=not_finite)
-
-
-def _joined(
-    label: np.ndarray, words: Sequence[str], separator: str, *, none: str, not_finite: str
-) -> np.ndarray:
-    """The words of the classes that are present, one string per row of int or bool [N, C]."""
-
-    def join(row: np.ndarray) -> str:
-        return separator.join(words[c] for c in row.nonzero()[0].tolist()) or none
-
-    return np.array([not_finite if row.min() < 0 else join(row) for row in label], object)
+def train_first(split: str) -> tuple[bool, str]:
+    """Sorts the training split before the others, these by name."""
+    return split != "train", split

@@ -9,9 +9,19 @@ import pandas as pd
 import pytest
 
 from jagree.errors import UsageError
-from jagree.study import agreement_table, diverged, example_table, member_table
-from jagree.study.chance import chance_within_classes
-from jagree.study.tables import MEASURES, class_codes, most_common_prediction, tied
+from jagree.study import (
+    agreement_table,
+    distribution,
+    diverged,
+    example_table,
+    kappa,
+    member_table,
+    mistakes,
+)
+from jagree.study.chance import chance_within_classes, corrected_agreement
+from jagree.study.epochs import class_codes
+from jagree.study.examples import most_common_prediction, tied
+from jagree.study.tables import ALL_MEASURES, MEASURES
 from tests.study.records import write
 
 COLUMNS = [
@@ -29,6 +39,18 @@ COLUMNS = [
     "largest_agreement",
     "pabak",
     "chance_within_classes",
+    "corrected_agreement",
+    "error_consistency",
+    "fleiss_kappa",
+    "fleiss_kappa_labels",
+    "light_kappa",
+    "hacohen_agreement",
+    "churn",
+    "same_wrong_class",
+    "false_positive_agreement",
+    "false_positive_share",
+    "sarle_bimodality",
+    "pearson_bimodality",
 ]
 
 LABELS = {"test": np.array([0, 1, 2]), "train": np.array([0, 1, 2, 0, 1])}
@@ -50,9 +72,24 @@ def test_a_row_per_split_and_epoch_train_first(tmp_path: Path) -> None:
     for row in table.to_dict("records"):
         right = predictions[row["split"]][[1, 2, 5].index(row["epoch"])] == LABELS[row["split"]]
         expected = {name: float(measure(right)) for name, measure in MEASURES.items()}
-        expected["chance_within_classes"] = float(
-            chance_within_classes(right, LABELS[row["split"]])
-        )
+        answer = predictions[row["split"]][[1, 2, 5].index(row["epoch"])]
+        expected |= {
+            "chance_within_classes": float(chance_within_classes(right, LABELS[row["split"]])),
+            "corrected_agreement": float(corrected_agreement(right)),
+            "error_consistency": float(kappa.error_consistency(right)),
+            "fleiss_kappa": float(kappa.fleiss_kappa(right)),
+            "fleiss_kappa_labels": float(kappa.fleiss_kappa_labels(answer)),
+            "light_kappa": float(kappa.light_kappa(answer)),
+            "hacohen_agreement": float(distribution.hacohen_agreement(answer)),
+            "churn": float(mistakes.churn(answer)),
+            "same_wrong_class": float(mistakes.same_wrong_class(answer, right)),
+            "false_positive_agreement": float(mistakes.false_positive_agreement(answer, right)),
+            "false_positive_share": float(mistakes.false_positive_share(answer, right)),
+        }
+        shape = distribution.right_counts(right)
+        for name in ("sarle_bimodality", "pearson_bimodality"):
+            expected[name] = float(getattr(distribution, name)(shape))
+        assert [*expected] == [*ALL_MEASURES]
         assert {name: row[name] for name in expected} == pytest.approx(expected, nan_ok=True)
 
 
@@ -107,9 +144,16 @@ def test_a_row_per_example(tmp_path: Path) -> None:
             "most_common_prediction": [0, 1, 0, -1],  # three that are equally common
             "most_common_prediction_name": ["cat", "dog", "cat", "(tie)"],
             "most_common_prediction_members": [3, 3, 2, 1],
+            "same_mistake": [False, False, False, False],
+            "first_learned": [3.0, 3.0, math.nan, math.nan],
+            "learned_for_good": [3.0, 3.0, math.nan, math.nan],
+            "never_learned_by": [0, 0, 3, 2],
+            "forgetting_events": [0.0, 0.0, 0.0, 0.0],
         }
     )
-    pd.testing.assert_frame_equal(table, expected)
+    made_up = table.columns[len(expected.columns) :]  # of the zeros that `write` records
+    assert (table[["confidence", "el2n"]] == [1.0, 0.0]).all(axis=None)
+    pd.testing.assert_frame_equal(table.drop(columns=made_up), expected)
 
 
 @pytest.mark.parametrize("seed", range(5))

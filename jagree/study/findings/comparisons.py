@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from jagree.record import correct
+from jagree.study.epochs import class_codes
 from jagree.study.findings.dynamics import (
     FEWEST_EPOCHS,
     PRESENT_MEANS,
@@ -33,7 +34,6 @@ from jagree.study.findings.verdicts import (
     judged,
 )
 from jagree.study.pairs import pair_agreement, pair_chance, pair_counts
-from jagree.study.tables import class_codes
 from jagree.words import counted
 
 TINY_STD = 0.02  # of accuracy within an architecture, mean over epochs

@@ -7,18 +7,18 @@ Letters: E epochs, K members, N examples, R groups of members.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from jagree.record import correct
 from jagree.study import agreement, curves
-from jagree.study.order import LearningOrder, learning_order
+from jagree.study.epochs import Epoch, class_codes, walk
+from jagree.study.order import LearningOrder, OrderTally
 from jagree.study.pairs import pair_counts
-from jagree.study.tables import class_codes, measures
+from jagree.study.tables import measures
 
 ABOVE_GUESSING = 1.2  # times the share of the most frequent class: less is as good as guessed
 GROUP = 5  # members, as in the paper's experiment with five times five
@@ -124,14 +124,7 @@ def observe(name: str, split: xr.Dataset, columns: pd.DataFrame) -> Observed:
     networks = tuple(str(n) for n in split["network"].values)
     classes = class_codes(split)
     tally = _Tally(networks, columns, classes)
-
-    def epochs() -> Iterator[tuple[int, np.ndarray]]:
-        for position, epoch in enumerate(split["epoch"].values):
-            right = correct(split, position)
-            tally.add(right)
-            yield int(epoch), right
-
-    order = learning_order(epochs())
+    walk(split, tally)
     both = np.array(tally.both)
     return Observed(
         split=name,
@@ -144,7 +137,7 @@ def observe(name: str, split: xr.Dataset, columns: pd.DataFrame) -> Observed:
         both=both,
         union=np.array(tally.union),
         groups={n: _stacked(rows) for n, rows in tally.groups.items()},
-        order=order,
+        order=tally.order.result(),
         metrics=_stacked(tally.metrics),
         types={c: _stacked(rows) for c, rows in tally.types.items()},
         columns=columns,
@@ -157,6 +150,7 @@ class _Tally:
     def __init__(
         self, networks: tuple[str, ...], columns: pd.DataFrame, classes: np.ndarray
     ) -> None:
+        self.order = OrderTally()
         self.measures: list[dict[str, float]] = []
         self._classes = classes
         self.both: list[np.ndarray] = []
@@ -172,9 +166,10 @@ class _Tally:
         }
         self._types = {name: columns[name].to_numpy() for name in TYPES if name in columns}
 
-    def add(self, right: np.ndarray) -> None:
-        """Count one epoch, bool [K, N]."""
-        agreed: np.ndarray = np.all(right, axis=0)
+    def add(self, epoch: Epoch) -> None:
+        """Count one epoch."""
+        right, agreed = epoch.correct, epoch.agreed
+        self.order.add(epoch.number, right)
         self.measures.append(measures(right, self._classes))
         self.both.append(pair_counts(right))
         self.union.append(int(right.any(0).sum()))

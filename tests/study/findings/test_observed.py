@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from jagree.study import agreement, learning_order, tables
+from jagree.study import agreement, epochs, learning_order
 from jagree.study.curves import metric_curve, type_curves
 from jagree.study.findings import observed as module
 from jagree.study.findings.observed import CannotTellError, groups_of, observe
@@ -43,15 +43,13 @@ def test_all_is_read_in_one_go() -> None:
 
 def test_the_record_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[int] = []
-    whole = module.correct
+    whole = epochs.predictions
 
     def counting(split: xr.Dataset, position: int) -> np.ndarray:
         read.append(position)
         return whole(split, position)
 
-    # Where others read a record, they take the same function.
-    monkeypatch.setattr(module, "correct", counting)
-    monkeypatch.setattr(tables, "correct", counting)
+    monkeypatch.setattr(epochs, "predictions", counting)
     observe("train", dataset(some_right()), pd.DataFrame())
     assert read == [0, 1, 2, 3]
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from jagree.study.epochs import class_codes
 from jagree.study.findings import (
     UNTOLD,
     Run,
@@ -19,7 +20,6 @@ from jagree.study.findings import (
 )
 from jagree.study.findings.evidence import CannotTellError
 from jagree.study.findings.rising import first_reaching, rises_later
-from jagree.study.tables import class_codes
 from tests.study.findings.simulated import (
     EXAMPLES,
     curve,

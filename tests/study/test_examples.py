@@ -1,0 +1,90 @@
+"""What the table of examples takes from probabilities, and sets of labels as numbers."""
+
+from pathlib import Path
+
+import hypothesis.extra.numpy as npst
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jagree.record import Recorder, open_record
+from jagree.study import example_table
+from jagree.study.cartography import CartographyTally, el2n
+from jagree.study.epochs import sets_as_numbers
+from tests.record.conftest import K, N, make_fields, make_splits
+
+
+def record(path: Path, epochs: list[int], multi_label: bool = False) -> dict:
+    """What was recorded, by epoch, and the record."""
+    correctness = "exact_match" if multi_label else "single_label"
+    recorder = Recorder.create(
+        path / "record.zarr",
+        make_splits(multi_label),
+        networks=["lenet5"] * K,
+        seed=0,
+        correctness=correctness,
+        recording=dict.fromkeys(N, "epoch_end"),
+        data="toy",
+    )
+    fields = {epoch: make_fields(epoch, multi_label) for epoch in epochs}
+    for epoch, values in fields.items():
+        recorder.append(epoch, values)
+    return fields
+
+
+@pytest.mark.parametrize(
+    ("epochs", "early"), [([1, 2], 2), ([4, 10, 11], 10), ([12, 15], 12), ([0, 9, 20], 9)]
+)
+def test_columns_of_probabilities_are_means_over_members(
+    epochs: list[int], early: int, tmp_path: Path
+) -> None:
+    fields = record(tmp_path, epochs)
+    table = example_table(open_record(tmp_path / "record.zarr")["test"])
+    tally = CartographyTally()
+    for epoch in epochs:
+        of = fields[epoch]["test"]
+        tally.add(*(of[name].astype(np.float16) for name in ("log_prob", "margin")))
+    expected = tally.result()
+    columns = ("confidence", "variability", "aleatoric", "threshold_closeness")
+    for name in (*columns, "area_under_margin", "loss"):
+        np.testing.assert_array_equal(table[name], getattr(expected, name).mean(0))
+    of = fields[early]["test"]
+    found = el2n(*(of[name].astype(np.float16) for name in ("log_prob", "sum_sq_other")))
+    np.testing.assert_array_equal(table["el2n"], found.mean(0))
+
+
+def test_members_are_left_out_of_all_columns(tmp_path: Path) -> None:
+    record(tmp_path, [1, 2])
+    split = open_record(tmp_path / "record.zarr")["test"]
+    whole, some = example_table(split), example_table(split, leave_out=[0, 2])
+    assert (some["never_learned_by"] <= 1).all()
+    for name in ("confidence", "area_under_margin", "loss", "el2n"):
+        assert (whole[name] != some[name]).any()
+
+
+def test_several_labels_have_no_el2n(tmp_path: Path) -> None:
+    record(tmp_path, [1], multi_label=True)
+    table = example_table(open_record(tmp_path / "record.zarr")["train"])
+    assert "el2n" not in table
+    assert table["area_under_margin"].notna().all()
+
+
+@settings(deadline=None, database=None)
+@given(
+    labels=npst.arrays(
+        np.int8, npst.array_shapes(min_dims=2, max_dims=3, max_side=11), elements=st.integers(-1, 1)
+    )
+)
+def test_equal_sets_of_labels_have_equal_numbers(labels: np.ndarray) -> None:
+    numbers = sets_as_numbers(labels)
+    assert numbers.shape == labels.shape[:-1]
+    rows = [tuple(row) for row in labels.reshape(-1, labels.shape[-1]).tolist()]
+    named: dict[int, tuple[int, ...]] = {}
+    for number, row in zip(numbers.reshape(-1).tolist(), rows, strict=True):
+        if min(row) < 0:
+            assert number == -1
+        else:
+            assert named.setdefault(number, row) == row
+    assert len(set(named.values())) == len(named)
+    assert min(named, default=0) >= 0
