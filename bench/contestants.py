@@ -24,7 +24,7 @@ from jagree.configs import default
 from jagree.data.frames import prepare
 from jagree.data.split import Split
 from jagree.networks import convolutions, layers
-from jagree.record import Recorder
+from jagree.record import RecordWriter
 from jagree.training import loop, tasks
 from jagree.training.checkpoint import Checkpoints
 from jagree.training.compilation import shapes_of
@@ -347,7 +347,7 @@ class Epochs(Deaf):
 
     def _train(self, config: ConfigDict, case: Case) -> None:
         try:
-            recorder = Recorder.create(
+            recorder = RecordWriter.create(
                 self._folder / "record.zarr",
                 case.splits,
                 networks=[case.network] * case.members,

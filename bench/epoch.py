@@ -41,7 +41,7 @@ from ml_collections import ConfigDict
 
 from jagree import data, pool
 from jagree.configs import default
-from jagree.record import EpochAssembly, Recorder
+from jagree.record import EpochAssembly, RecordWriter
 from jagree.training import writer as writing
 from jagree.training.checkpoint import Checkpoints
 from jagree.training.ensemble import Trained
@@ -163,14 +163,19 @@ def watch(trainer: Trainer, clock: Clock) -> None:
         (EpochAssembly, "finish", "gathering"),
         (writing, "to_host", "copying the state"),
         (EpochWriter, "wait", "waiting for the disk"),
-        (Recorder, "append", "recording"),
+        (RecordWriter, "append", "recording"),
         (Checkpoints, "save", "checkpoint"),
     ):
         setattr(owner, name, clock.timed(phase, getattr(owner, name)))
 
 
 def train(
-    trainer: Trainer, recorder: Recorder, checkpoints: Checkpoints, numbers: Any, way: str, n: int
+    trainer: Trainer,
+    recorder: RecordWriter,
+    checkpoints: Checkpoints,
+    numbers: Any,
+    way: str,
+    n: int,
 ) -> None:
     """Train, record and save the next n epochs in that way."""
     with EpochWriter(recorder, checkpoints, Silent()) as writer:
@@ -220,7 +225,7 @@ def settings() -> ConfigDict:
 def measure(config: ConfigDict, folder: Path) -> None:
     """Warm up, measure the ways in turn, print."""
     splits = data.load(config.data)
-    recorder = Recorder.create(
+    recorder = RecordWriter.create(
         folder / "record.zarr",
         splits,
         networks=[config.network] * config.members,

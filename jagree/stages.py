@@ -224,7 +224,7 @@ def _recorded(folder: RunFolder) -> str:
 def train(config: ConfigDict, splits: Mapping[str, Split], folder: RunFolder) -> None:
     """Train and record what is not yet trained and recorded."""
     from jagree import registry
-    from jagree.record import Recorder, is_debris
+    from jagree.record import RecordWriter, is_debris
     from jagree.training import loop
     from jagree.training.checkpoint import Checkpoints
     from jagree.training.together import check_alike, of_first
@@ -234,7 +234,7 @@ def train(config: ConfigDict, splits: Mapping[str, Split], folder: RunFolder) ->
     if folder.record.exists() and not folder.in_use:
         remove_folder(folder.record)  # of other data or another config, perhaps, and empty
     if not folder.record.exists() or is_debris(folder.record):
-        Recorder.create(
+        RecordWriter.create(
             folder.record,
             splits,
             networks=rules.per_member(config, "network"),
@@ -243,7 +243,7 @@ def train(config: ConfigDict, splits: Mapping[str, Split], folder: RunFolder) ->
             recording={"train": config.recording.mode, "test": "epoch_end"},
             data=data.name(config.data),
         )
-    recorder = Recorder(folder.record)
+    recorder = RecordWriter(folder.record)
     recorder.check_same_data(splits)
     if processes.joined():
         check_alike(config, splits)

@@ -17,10 +17,10 @@ from ml_collections import ConfigDict
 
 from jagree import stages
 from jagree.errors import UsageError
-from jagree.record import Recorder, correct, open_record, schema
+from jagree.record import RecordWriter, correct, open_record, schema
 from tests.conftest import REPOSITORY
 from tests.privileges import unprivileged
-from tests.record.test_recorder import digest
+from tests.record.test_writer import digest
 
 SMALL = {
     "members": "3",
@@ -240,7 +240,7 @@ def test_killed_between_record_and_checkpoint(
         patch.setattr(Checkpoints, "save", die)
         with pytest.raises(SystemExit):
             run(small, tmp_path / "killed")
-    assert Recorder(tmp_path / "killed/record.zarr").epochs == list(range(recorded + 2))
+    assert RecordWriter(tmp_path / "killed/record.zarr").epochs == list(range(recorded + 2))
     run(small, tmp_path / "killed")
     assert digest(tmp_path / "whole/record.zarr") == digest(tmp_path / "killed/record.zarr")
 
@@ -448,11 +448,11 @@ def test_a_workdir_in_a_folder_that_may_not_be_written_to(
 def test_a_full_disk_in_mid_run_keeps_the_complete_epochs(
     small: ConfigDict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tests.record.test_recorder import FullDisk
+    from tests.record.test_writer import FullDisk
 
-    append = Recorder.append
+    append = RecordWriter.append
 
-    def fills(self: Recorder, epoch: int, fields: object) -> None:
+    def fills(self: RecordWriter, epoch: int, fields: object) -> None:
         if epoch == 2:
             with pytest.MonkeyPatch.context() as patch:
                 FullDisk(patch, 4)
@@ -460,7 +460,7 @@ def test_a_full_disk_in_mid_run_keeps_the_complete_epochs(
         append(self, epoch, fields)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
-        patch.setattr(Recorder, "append", fills)
+        patch.setattr(RecordWriter, "append", fills)
         with pytest.raises(
             UsageError, match=r"the disk is full .* is whole up to epoch 1: make room"
         ):

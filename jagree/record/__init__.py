@@ -3,12 +3,12 @@
 from jagree.record.assembly import EpochAssembly
 from jagree.record.correctness import RULES
 from jagree.record.reader import correct, judged, losses, open_record, predictions, values
-from jagree.record.recorder import Recorder, is_debris
+from jagree.record.writer import RecordWriter, is_debris
 
 __all__ = [
     "RULES",
     "EpochAssembly",
-    "Recorder",
+    "RecordWriter",
     "correct",
     "is_debris",
     "judged",

@@ -42,7 +42,11 @@ def chance_agreement(correct: np.ndarray) -> np.ndarray:
     >>> float(chance_agreement(correct))  # 3/8 of the examples, over 7/8
     0.42857142857142855
     """
-    accuracy = accuracies(correct)
+    return chance_of(accuracies(correct))
+
+
+def chance_of(accuracy: np.ndarray) -> np.ndarray:
+    """`chance_agreement` of members with these accuracies: float [...] of float [..., K]."""
     union = np.zeros(accuracy.shape[:-1])
     # Member by member, as 1 - prod (1 - a) would cancel where all accuracies are small.
     for a in np.moveaxis(accuracy, -1, 0):
@@ -130,9 +134,14 @@ def corrected_agreement(correct: np.ndarray) -> np.ndarray:
     >>> float(corrected_agreement(correct))  # as much as a half and three quarters can
     1.0
     """
-    level, largest = chance_agreement(correct), largest_agreement(correct)
+    agreement = true_positive_agreement(correct)
+    return corrected_of(agreement, chance_agreement(correct), largest_agreement(correct))
+
+
+def corrected_of(agreement: np.ndarray, level: np.ndarray, largest: np.ndarray) -> np.ndarray:
+    """`corrected_agreement` of agreement, its chance level and its largest value: float [...]."""
     room = np.where(largest - level > SAME, largest - level, 0.0)
-    return ratio(true_positive_agreement(correct) - level, room)
+    return ratio(agreement - level, room)
 
 
 def standard_error(chance: np.ndarray, examples: np.ndarray) -> np.ndarray:

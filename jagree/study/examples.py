@@ -99,6 +99,11 @@ class ExampleTally:
                 self._el2n = el2n(log_prob, epoch.values("sum_sq_other")).mean(0)
         self._last = epoch
 
+    @property
+    def agreed_for_good(self) -> np.ndarray:
+        """See `jagree.study.order.LearningOrder`: float [N]."""
+        return self._order.result().agreed_for_good
+
     def table(self) -> pd.DataFrame:
         """All that was counted."""
         assert self._last is not None

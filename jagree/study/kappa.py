@@ -46,8 +46,19 @@ def error_consistency(correct: np.ndarray) -> np.ndarray:
 def pair_error_consistency(correct: np.ndarray) -> np.ndarray:
     """`error_consistency` of each pair, 1 for itself: float [..., K, K] of bool [..., K, N]."""
     correct = checked(correct)
-    n = correct.shape[-1]
-    both = pair_counts(correct)
+    return consistency_of(pair_counts(correct), np.array(correct.shape[-1]))
+
+
+def consistency_of(both: np.ndarray, n: np.ndarray) -> np.ndarray:
+    """`pair_error_consistency` of how many examples each pair both get right, out of n.
+
+    Parameters
+    ----------
+    both : int array [..., K, K]
+        As `jagree.study.pairs.pair_counts` gives them; whole numbers, of whatever type.
+    n : int array
+        Of a shape that `both` can be divided by.
+    """
     right = np.diagonal(both, axis1=-2, axis2=-1)
     i, j = right[..., :, None], right[..., None, :]
     alike = n - i - j + 2 * both

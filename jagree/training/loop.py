@@ -39,7 +39,7 @@ from jagree import preemption
 from jagree.data.split import Split
 from jagree.errors import UsageError
 from jagree.preemption import Preempted
-from jagree.record import Recorder
+from jagree.record import RecordWriter
 from jagree.training.checkpoint import Checkpoints, Restored
 from jagree.training.epochs import Midway
 from jagree.training.listener import Listener
@@ -53,7 +53,7 @@ from jagree.training.writer import EpochWriter
 def train(
     config: ConfigDict,
     splits: Mapping[str, Split],
-    recorder: Recorder | None,
+    recorder: RecordWriter | None,
     checkpoints: Checkpoints | None,
     listener: Listener,
     deferred: preemption.Deferred = preemption.never,
@@ -108,7 +108,7 @@ def train(
 
 def _find(
     config: ConfigDict,
-    recorder: Recorder,
+    recorder: RecordWriter,
     checkpoints: Checkpoints,
     like: Any,
     each: int,
@@ -212,7 +212,7 @@ class _Run:
         return self._trainer.ensemble.stacked
 
 
-def resume_point(recorder: Recorder, saved: int, every: int, each: int) -> Point:
+def resume_point(recorder: RecordWriter, saved: int, every: int, each: int) -> Point:
     """Where the run goes on from a checkpoint; nothing is changed on disk.
 
     An epoch is recorded before its checkpoint is written, so a killed run may have recorded up to
@@ -222,7 +222,7 @@ def resume_point(recorder: Recorder, saved: int, every: int, each: int) -> Point
 
     Parameters
     ----------
-    recorder : Recorder
+    recorder : RecordWriter
     saved : int
         Number of the checkpoint; 0: there is none.
     every : int
@@ -251,7 +251,7 @@ def resume_point(recorder: Recorder, saved: int, every: int, each: int) -> Point
 
 
 def _go_back(
-    recorder: Recorder,
+    recorder: RecordWriter,
     checkpoints: Checkpoints,
     restored: Restored,
     each: int,

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from jagree.record import Recorder
+from jagree.record import RecordWriter
 from jagree.training.checkpoint import Arrays, Checkpoints, to_host
 from jagree.training.listener import Fields, Listener
 
@@ -48,7 +48,9 @@ class EpochWriter:
         up to the time from the making of this object to the end of the last.
     """
 
-    def __init__(self, recorder: Recorder, checkpoints: Checkpoints, listener: Listener) -> None:
+    def __init__(
+        self, recorder: RecordWriter, checkpoints: Checkpoints, listener: Listener
+    ) -> None:
         self._recorder, self._checkpoints, self._listener = recorder, checkpoints, listener
         self._epoch = 0  # that is being written
         self._thread: threading.Thread | None = None
@@ -79,7 +81,7 @@ class EpochWriter:
         ----------
         epoch : int
         fields : dict
-            What `Recorder.append` takes; not to be changed afterwards.
+            What `RecordWriter.append` takes; not to be changed afterwards.
         state : callable
             Gives the training state. Called if the epoch is to be saved, and copied before this
             returns.

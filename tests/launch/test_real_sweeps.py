@@ -18,7 +18,7 @@ from jagree.runfolder import RunFolder
 from jagree.sweep import plan
 from jagree.sweep.grid import Grid
 from tests.conftest import REPOSITORY
-from tests.record.test_recorder import digest
+from tests.record.test_writer import digest
 
 QUICKSTART = REPOSITORY / "configs/quickstart.py"
 FIELDS = {"members": 2, "epochs": 2, "data.train_size": 100, "data.test_size": 60}

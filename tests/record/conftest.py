@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jagree.data.split import Split
-from jagree.record import Recorder
+from jagree.record import RecordWriter
 
 N = {"train": 7, "test": 4}
 K = 3
@@ -47,8 +47,8 @@ def make_fields(seed: int, multi_label: bool = False) -> dict[str, dict[str, np.
     return fields
 
 
-def make_recorder(path: Path, multi_label: bool = False) -> Recorder:
-    return Recorder.create(
+def make_recorder(path: Path, multi_label: bool = False) -> RecordWriter:
+    return RecordWriter.create(
         path,
         make_splits(multi_label),
         networks=["lenet5"] * K,
@@ -60,5 +60,5 @@ def make_recorder(path: Path, multi_label: bool = False) -> Recorder:
 
 
 @pytest.fixture
-def recorder(tmp_path: Path) -> Recorder:
+def recorder(tmp_path: Path) -> RecordWriter:
     return make_recorder(tmp_path / "record.zarr")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jagree.errors import UsageError
-from jagree.record import Recorder, correct, losses, open_record, predictions
+from jagree.record import RecordWriter, correct, losses, open_record, predictions
 from tests.study.records import write
 
 
@@ -63,7 +63,7 @@ def test_networks_that_all_diverged_are_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["", '{"zarr_format": 3', "[]"])
-def test_a_record_whose_root_is_damaged_is_named(recorder: Recorder, content: str) -> None:
+def test_a_record_whose_root_is_damaged_is_named(recorder: RecordWriter, content: str) -> None:
     (recorder.path / "zarr.json").write_text(content)
     with pytest.raises(UsageError, match=r"record.zarr' is damaged \(.*\); copy it anew"):
         open_record(recorder.path)

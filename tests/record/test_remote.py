@@ -13,7 +13,7 @@ from zarr.storage import FsspecStore
 
 from jagree.errors import UsageError
 from jagree.paths import as_path
-from jagree.record import Recorder, correct, is_debris, open_record
+from jagree.record import RecordWriter, correct, is_debris, open_record
 from tests.record.conftest import N, make_fields, make_recorder, make_splits
 
 URL = "memory://bucket/run/record.zarr"
@@ -80,7 +80,7 @@ def test_it_is_what_it_would_be_on_a_disk(tmp_path: Path) -> None:
     there.rewind(1)
     here.rewind(1)
     for epoch in (2, 3):
-        for recorder in (Recorder(URL), Recorder(tmp_path / "record.zarr")):
+        for recorder in (RecordWriter(URL), RecordWriter(tmp_path / "record.zarr")):
             recorder.append(epoch, make_fields(epoch))
     assert objects(URL) == files(tmp_path / "record.zarr")
 
@@ -96,7 +96,7 @@ def test_a_connection_that_is_lost_at_any_write_leaves_the_committed_epochs() ->
             with pytest.raises(OSError, match="Network is down"):
                 recorder.append(2, make_fields(2))
         xr.testing.assert_identical(open_record(URL)["train"].load(), before)
-        recorder = Recorder(URL)  # as the next process does, which repairs
+        recorder = RecordWriter(URL)  # as the next process does, which repairs
         whole = xr.open_zarr(
             FsspecStore.from_url(URL, read_only=True), group="train", consolidated=False
         )

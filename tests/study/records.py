@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from jagree.record import Recorder, open_record
+from jagree.record import RecordWriter, open_record
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def write(
     """Record `predictions` [E, K, N] or [E, K, N, C] of each split, and open the record."""
     any_split = next(iter(predictions.values()))
     members, multi_label = any_split.shape[1], any_split.ndim == 4
-    recorder = Recorder.create(
+    recorder = RecordWriter.create(
         path / "record.zarr",
         {
             name: Examples(label, (true_labels or labels)[name], class_names, name)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jagree.record import Recorder, open_record
+from jagree.record import RecordWriter, open_record
 from jagree.study import example_table
 from jagree.study.cartography import CartographyTally, el2n
 from jagree.study.epochs import sets_as_numbers
@@ -18,7 +18,7 @@ from tests.record.conftest import K, N, make_fields, make_splits
 def record(path: Path, epochs: list[int], multi_label: bool = False) -> dict:
     """What was recorded, by epoch, and the record."""
     correctness = "exact_match" if multi_label else "single_label"
-    recorder = Recorder.create(
+    recorder = RecordWriter.create(
         path / "record.zarr",
         make_splits(multi_label),
         networks=["lenet5"] * K,

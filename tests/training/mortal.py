@@ -14,7 +14,7 @@ from typing import Any
 from jagree import commandline, registry, stages
 from jagree.configs import default
 from jagree.preemption import Preempted
-from jagree.record import Recorder
+from jagree.record import RecordWriter
 from jagree.training.checkpoint import Checkpoints
 from jagree.training.epochs import Epochs
 
@@ -50,7 +50,7 @@ def main(folder: str, phases: str, steps: str, mode: str, feed: str) -> int:
     config.training.tensorboard = False
     for owner, name, where, phase in (
         (Epochs, "run", 0, "s"),
-        (Recorder, "append", 1, "r"),
+        (RecordWriter, "append", 1, "r"),
         (Checkpoints, "save", 1, "c"),
     ):
         setattr(owner, name, marked(getattr(owner, name), at, where, phase))

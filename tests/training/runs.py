@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 from jagree import registry, stages
 from jagree.preemption import Preempted
 from jagree.training.checkpoint import Checkpoints
-from tests.record.test_recorder import digest
+from tests.record.test_writer import digest
 
 STEPS = (
     7  # of an epoch: dispatches of 2, 2, 2 and 1; then 4 judge the train split, 2 the test split

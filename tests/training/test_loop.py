@@ -11,7 +11,7 @@ from ml_collections import ConfigDict
 from jagree import data, registry
 from jagree.errors import UsageError
 from jagree.networks.lenet5 import LeNet5
-from jagree.record import Recorder, open_record
+from jagree.record import RecordWriter, open_record
 from jagree.training import listener, loop, optimizers, tasks
 from jagree.training.checkpoint import Checkpoints
 from jagree.training.feed import shuffle
@@ -88,7 +88,7 @@ def test_a_run_is_what_its_members_do_alone(
     small.per_member.learning_rate = (0.02, 0.05, 0.03)
     small.per_member.weight_decay = (0.0, 0.05, 5e-4)
     splits = data.load(small.data)
-    recorder = Recorder.create(
+    recorder = RecordWriter.create(
         tmp_path / "record.zarr",
         splits,
         networks=["lenet5"] * 3,

@@ -11,7 +11,7 @@ import pytest
 from ml_collections import ConfigDict
 
 from jagree.errors import UsageError
-from jagree.record import Recorder, open_record
+from jagree.record import RecordWriter, open_record
 from jagree.training.checkpoint import Checkpoints
 from tests.training.runs import STEPS, arrays, dying, same, shrink, stopped, train
 
@@ -55,7 +55,7 @@ def test_a_stopped_run_goes_on_at_that_dispatch(
     if untrained:  # judged by 6 dispatches, of which the last makes it an epoch
         assert stopped(tiny, folder, 5, monkeypatch).startswith("stopped by SIGTERM before the f")
         assert stopped(tiny, folder, 6, monkeypatch).startswith("stopped by SIGTERM before the f")
-        assert Recorder(folder / "record.zarr").epochs == [0]
+        assert RecordWriter(folder / "record.zarr").epochs == [0]
     for dispatches, where in (
         (3, "in epoch 1 at step 6 of 7"),
         (2, "in epoch 1 at step 7 of 7"),  # one of the training, one of judging
@@ -139,10 +139,10 @@ def test_killed_at_each_point_of_the_table(
     tiny.training.checkpoint_steps = 4
     folder = tmp_path / "killed"
     with monkeypatch.context() as patch:
-        dying(patch, Recorder if what == "append" else Checkpoints, what, call, after)
+        dying(patch, RecordWriter if what == "append" else Checkpoints, what, call, after)
         with pytest.raises(SystemExit):
             train(tiny, folder)
-    assert Recorder(folder / "record.zarr").epochs == recorded
+    assert RecordWriter(folder / "record.zarr").epochs == recorded
     with Checkpoints(folder / "checkpoints", every=1) as checkpoints:
         assert checkpoints.latest == saved
     train(tiny, folder)
@@ -185,7 +185,7 @@ def test_a_checkpoint_fits_the_other_engine(
     monkeypatch.setattr(Checkpoints, "save", lambda self, steps, state: again.append(state))
     tiny.training.engine = engines[1]
     train(tiny, folder)  # only judges
-    assert Recorder(folder / "record.zarr").epochs == [1]
+    assert RecordWriter(folder / "record.zarr").epochs == [1]
     (state,) = again
     before = arrays(folder)
     after = jax.tree_util.tree_flatten_with_path(state)[0]
@@ -230,7 +230,7 @@ def test_a_damaged_checkpoint_falls_back_aloud_to_the_one_before(
             train(tiny, folder)
     damage(kept / str(newest))
     with monkeypatch.context() as patch:  # while it falls back: after all is set aside
-        dying(patch, Recorder, "rewind", 1, False)
+        dying(patch, RecordWriter, "rewind", 1, False)
         with pytest.raises(SystemExit):
             train(tiny, folder)
     out = capsys.readouterr().out
@@ -252,7 +252,7 @@ def test_where_every_checkpoint_is_damaged_all_stays_as_it_is(
     tiny: ConfigDict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        dying(patch, Recorder, "append", 2, False)
+        dying(patch, RecordWriter, "append", 2, False)
         with pytest.raises(SystemExit):
             train(tiny, tmp_path / "run")
     kept = tmp_path / "run/checkpoints"
@@ -261,7 +261,7 @@ def test_where_every_checkpoint_is_damaged_all_stays_as_it_is(
     with pytest.raises(UsageError, match=r"every checkpoint in .* is damaged \(7: it cannot"):
         train(tiny, tmp_path / "run")
     assert sorted(p.name for p in kept.iterdir()) == before
-    assert Recorder(tmp_path / "run/record.zarr").epochs == [1]
+    assert RecordWriter(tmp_path / "run/record.zarr").epochs == [1]
 
 
 def test_a_record_without_what_was_recorded_before_the_checkpoint_is_refused(
@@ -270,10 +270,10 @@ def test_a_record_without_what_was_recorded_before_the_checkpoint_is_refused(
     tiny.recording.untrained = True
     folder = tmp_path / "run"
     stopped(tiny, folder, 7, monkeypatch)
-    Recorder(folder / "record.zarr").rewind(0)
+    RecordWriter(folder / "record.zarr").rewind(0)
     with pytest.raises(UsageError, match="lacks epoch 0, which was recorded before checkpoint 2"):
         train(tiny, folder)
     stopped(tiny, tmp_path / "other", 16, monkeypatch)
-    Recorder(tmp_path / "other/record.zarr").rewind(1)
+    RecordWriter(tmp_path / "other/record.zarr").rewind(1)
     with pytest.raises(UsageError, match="lacks epoch 1, which was recorded before checkpoint 7"):
         train(tiny, tmp_path / "other")

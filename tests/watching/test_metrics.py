@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jagree.errors import UsageError
-from jagree.record import Recorder
+from jagree.record import RecordWriter
 from jagree.watching.metrics import MetricsFile, history, read
 from jagree.watching.numbers import EpochNumbers, to_line
 from tests.record.conftest import make_fields, make_recorder
@@ -21,7 +21,7 @@ FROM_RECORD = {
 
 
 @pytest.fixture
-def recorder(tmp_path: Path) -> Recorder:
+def recorder(tmp_path: Path) -> RecordWriter:
     made = make_recorder(tmp_path / "record.zarr")
     for epoch in (1, 2, 3):
         made.append(epoch, make_fields(epoch))
@@ -64,7 +64,9 @@ FILES = {
 
 
 @pytest.mark.parametrize("case", FILES)
-def test_the_history_is_that_of_the_record(recorder: Recorder, tmp_path: Path, case: str) -> None:
+def test_the_history_is_that_of_the_record(
+    recorder: RecordWriter, tmp_path: Path, case: str
+) -> None:
     path = tmp_path / "metrics.jsonl"
     content, expected = FILES[case]
     path.write_bytes(content.encode(errors="surrogatepass"))
@@ -73,7 +75,7 @@ def test_the_history_is_that_of_the_record(recorder: Recorder, tmp_path: Path, c
     assert history(path, recorder.path, before=1) == []
 
 
-def test_what_was_rewound_is_not_history(recorder: Recorder, tmp_path: Path) -> None:
+def test_what_was_rewound_is_not_history(recorder: RecordWriter, tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     path.write_text(FILES["whole"][0])
     recorder.rewind(1)
@@ -81,7 +83,7 @@ def test_what_was_rewound_is_not_history(recorder: Recorder, tmp_path: Path) -> 
 
 
 def test_an_epoch_that_nobody_knows_any_more_is_left_out(
-    recorder: Recorder, tmp_path: Path
+    recorder: RecordWriter, tmp_path: Path
 ) -> None:
     chunk = recorder.path / "train/prediction/c/1/0/0"
     content = np.frombuffer(chunk.read_bytes(), np.uint8).copy()

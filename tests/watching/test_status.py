@@ -21,7 +21,7 @@ from jagree.watching.standing import Standing, standing
 from jagree.watching.status import tell
 from tests.privileges import unprivileged
 from tests.record.conftest import make_fields, make_recorder
-from tests.record.test_recorder import digest
+from tests.record.test_writer import digest
 from tests.watching.test_numbers import numbers
 
 NOW = datetime.datetime(2026, 3, 1, 12, 0, 0, tzinfo=datetime.UTC)

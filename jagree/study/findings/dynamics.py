@@ -10,8 +10,9 @@ import numpy as np
 from jagree.study.chance import standard_error
 from jagree.study.curves import pearson
 from jagree.study.findings.evidence import CannotTellError, Run
-from jagree.study.findings.observed import ABOVE_GUESSING, GROUP, GROUPED, Observed
+from jagree.study.findings.observed import ABOVE_GUESSING, Observed
 from jagree.study.findings.verdicts import Finding, Judgement, each, each_run
+from jagree.study.groups import GROUP, GROUPED
 from jagree.words import counted
 
 FEWEST_EPOCHS = 10  # for what is said of the course of a curve, or of a mean over epochs

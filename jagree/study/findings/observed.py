@@ -16,13 +16,12 @@ import xarray as xr
 
 from jagree.study import agreement, curves
 from jagree.study.epochs import Epoch, class_codes, walk
+from jagree.study.groups import GROUPED, groups_of
 from jagree.study.order import LearningOrder, OrderTally
 from jagree.study.pairs import pair_counts
 from jagree.study.tables import measures
 
 ABOVE_GUESSING = 1.2  # times the share of the most frequent class: less is as good as guessed
-GROUP = 5  # members, as in the paper's experiment with five times five
-GROUPED = ("true_positive_agreement", "expected_random_agreement", "lower_bound")
 TYPES = ("illumination", "rotation", "scale")  # columns of which curves per type are drawn
 
 
@@ -189,17 +188,6 @@ def _most_frequent(classes: np.ndarray) -> float:
     members = np.atleast_2d(classes)
     counts = [np.unique(member, return_counts=True)[1] for member in members]
     return float(max(count.max() for count in counts) / members.shape[1])
-
-
-def groups_of(networks: tuple[str, ...]) -> dict[str, list[np.ndarray]]:
-    """Network -> consecutive groups of five of its members; of networks with two groups or more."""
-    found = {}
-    for network in dict.fromkeys(networks):
-        members = np.flatnonzero(np.array(networks) == network)
-        whole = len(members) // GROUP
-        if whole > 1:
-            found[network] = np.split(members[: GROUP * whole], whole)
-    return found
 
 
 def _stacked(rows: Sequence[Mapping[str, np.ndarray | float]]) -> dict[str, np.ndarray]:

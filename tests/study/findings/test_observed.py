@@ -7,8 +7,8 @@ import xarray as xr
 
 from jagree.study import agreement, epochs, learning_order
 from jagree.study.curves import metric_curve, type_curves
-from jagree.study.findings import observed as module
-from jagree.study.findings.observed import CannotTellError, groups_of, observe
+from jagree.study.findings.observed import CannotTellError, observe
+from jagree.study.groups import GROUPED, groups_of
 from jagree.study.tables import MEASURES
 from tests.study.findings.simulated import dataset
 
@@ -62,7 +62,7 @@ def test_groups_are_five_consecutive_members_of_a_network() -> None:
     assert groups_of(("x",) * 9) == {}
     right = some_right(members=13)
     found = observe("train", dataset(right, networks=networks), pd.DataFrame())
-    for name in module.GROUPED:
+    for name in GROUPED:
         expected = [getattr(agreement, name)(right[:, g]) for g in groups["x"]]
         np.testing.assert_array_equal(found.groups["x"][name], np.stack(expected, 1))
 

@@ -10,7 +10,7 @@ import xarray as xr
 import zarr
 
 from jagree.errors import UsageError
-from jagree.record import Recorder, correct, is_debris, open_record, schema
+from jagree.record import RecordWriter, correct, is_debris, open_record, schema
 from tests.record.conftest import K, N, make_fields, make_recorder, make_splits
 
 
@@ -20,7 +20,7 @@ def digest(path: Path) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def test_what_is_written_is_read_back(recorder: Recorder) -> None:
+def test_what_is_written_is_read_back(recorder: RecordWriter) -> None:
     written = {epoch: make_fields(epoch) for epoch in (1, 2)}
     for epoch, fields in written.items():
         recorder.append(epoch, fields)
@@ -34,7 +34,7 @@ def test_what_is_written_is_read_back(recorder: Recorder) -> None:
                 np.testing.assert_allclose(found, values, rtol=rtol)
 
 
-def test_the_public_interface_is_plain_xarray(recorder: Recorder) -> None:
+def test_the_public_interface_is_plain_xarray(recorder: RecordWriter) -> None:
     recorder.append(1, make_fields(1))
     split = xr.open_zarr(recorder.path, group="train", consolidated=False)
     examples = make_splits()["train"]
@@ -56,11 +56,11 @@ def test_the_public_interface_is_plain_xarray(recorder: Recorder) -> None:
     assert split["margin"].attrs["units"] == "logit"
 
 
-def test_a_record_without_an_epoch_can_be_read(recorder: Recorder) -> None:
+def test_a_record_without_an_epoch_can_be_read(recorder: RecordWriter) -> None:
     assert open_record(recorder.path)["test"].sizes["epoch"] == 0
 
 
-def test_correct_follows_the_rule(recorder: Recorder) -> None:
+def test_correct_follows_the_rule(recorder: RecordWriter) -> None:
     fields = make_fields(1)
     recorder.append(1, fields)
     split = open_record(recorder.path)["train"]
@@ -93,7 +93,7 @@ def test_large_splits_are_cut_into_chunks(monkeypatch: pytest.MonkeyPatch, tmp_p
     np.testing.assert_array_equal(found, fields["train"]["prediction"])
 
 
-def test_a_new_epoch_touches_no_recorded_one(recorder: Recorder) -> None:
+def test_a_new_epoch_touches_no_recorded_one(recorder: RecordWriter) -> None:
     recorder.append(1, make_fields(1))
     before = {p: p.read_bytes() for p in recorder.path.rglob("c/0/0/0")}
     assert len(before) == 8
@@ -102,13 +102,13 @@ def test_a_new_epoch_touches_no_recorded_one(recorder: Recorder) -> None:
 
 
 @pytest.mark.parametrize("epoch", [0, 1, 2])
-def test_epochs_ascend(recorder: Recorder, epoch: int) -> None:
+def test_epochs_ascend(recorder: RecordWriter, epoch: int) -> None:
     recorder.append(2, make_fields(1))
     with pytest.raises(ValueError, match=f"epoch {epoch} is not after epoch 2"):
         recorder.append(epoch, make_fields(1))
 
 
-def test_wrong_variables_and_shapes_are_refused(recorder: Recorder) -> None:
+def test_wrong_variables_and_shapes_are_refused(recorder: RecordWriter) -> None:
     fields = make_fields(1)
     del fields["test"]["margin"]
     with pytest.raises(ValueError, match="split 'test' takes the variables"):
@@ -124,7 +124,7 @@ def test_wrong_variables_and_shapes_are_refused(recorder: Recorder) -> None:
     assert recorder.epochs == []
 
 
-def test_values_beyond_half_precision_stay_finite(recorder: Recorder) -> None:
+def test_values_beyond_half_precision_stay_finite(recorder: RecordWriter) -> None:
     fields = make_fields(1)
     fields["train"]["margin"][0, :3] = [1e9, -1e9, np.nan]
     recorder.append(1, fields)
@@ -173,7 +173,7 @@ def test_a_disk_that_fills_at_any_write_leaves_the_committed_epochs(tmp_path: Pa
             with pytest.raises(OSError, match="No space left"):
                 recorder.append(2, make_fields(2))
         xr.testing.assert_identical(open_record(path)["train"].load(), before)
-        again = Recorder(path)  # repairs, and can go on
+        again = RecordWriter(path)  # repairs, and can go on
         plain = xr.open_zarr(path, group="train", consolidated=False).load()
         xr.testing.assert_identical(plain, before)
         again.append(2, make_fields(2))
@@ -205,7 +205,7 @@ def test_a_rewind_that_is_stopped_at_any_write_leaves_whole_epochs(tmp_path: Pat
     for allowed in range(12):
         path = tmp_path / f"{allowed}.zarr"
         shutil.copytree(whole.path, path)
-        recorder = Recorder(path)
+        recorder = RecordWriter(path)
         with pytest.MonkeyPatch.context() as patch:
             FullDisk(patch, allowed)
             with pytest.raises(OSError, match="No space left"):
@@ -216,7 +216,7 @@ def test_a_rewind_that_is_stopped_at_any_write_leaves_whole_epochs(tmp_path: Pat
 
 
 def test_a_disk_that_fills_among_the_chunks_leaves_plain_xarray_readable(
-    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+    recorder: RecordWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recorder.append(1, make_fields(1))
     FullDisk(monkeypatch, 5)
@@ -239,7 +239,7 @@ def test_rewind_and_append_again_gives_the_same_bytes(tmp_path: Path) -> None:
     assert digest(one.path) == digest(two.path)
 
 
-def test_a_flipped_byte_is_an_error_and_not_data(recorder: Recorder) -> None:
+def test_a_flipped_byte_is_an_error_and_not_data(recorder: RecordWriter) -> None:
     recorder.append(1, make_fields(1))
     chunk = recorder.path / "train/prediction/c/0/0/0"
     content = bytearray(chunk.read_bytes())
@@ -249,11 +249,11 @@ def test_a_flipped_byte_is_an_error_and_not_data(recorder: Recorder) -> None:
         open_record(recorder.path)["train"]["prediction"].load()
 
 
-def test_a_newer_schema_is_refused_for_reading_and_writing(recorder: Recorder) -> None:
+def test_a_newer_schema_is_refused_for_reading_and_writing(recorder: RecordWriter) -> None:
     root = zarr.open_group(recorder.path)
     root.update_attributes({"schema_version": schema.VERSION + 1})
     message = rf"schema version {schema.VERSION + 1}, this jagree reads up to {schema.VERSION}"
-    for use in (open_record, Recorder):
+    for use in (open_record, RecordWriter):
         with pytest.raises(UsageError, match=message):
             use(recorder.path)
 
@@ -298,15 +298,15 @@ def test_create_replaces_nothing_that_is_not_debris(tmp_path: Path) -> None:
     assert digest(tmp_path) == before
 
 
-def test_what_a_killed_write_left_is_swept_away(recorder: Recorder) -> None:
+def test_what_a_killed_write_left_is_swept_away(recorder: RecordWriter) -> None:
     debris = recorder.path / "train/prediction/c/0/0/0.abc.partial"
     debris.parent.mkdir(parents=True)
     debris.write_text("half")
-    Recorder(recorder.path)
+    RecordWriter(recorder.path)
     assert not debris.exists()
 
 
-def test_other_data_is_refused(recorder: Recorder) -> None:
+def test_other_data_is_refused(recorder: RecordWriter) -> None:
     splits = make_splits()
     recorder.check_same_data(splits)
     changed = splits["test"].image.copy()
@@ -323,5 +323,5 @@ def test_more_classes_than_can_be_told_apart_are_refused(tmp_path: Path) -> None
     options = {"networks": ["a"], "seed": 0, "correctness": "single_label", "data": "toy"}
     recording = dict.fromkeys(splits, "epoch_end")
     with pytest.raises(UsageError, match="32,768 classes, of which a record can tell 32,767"):
-        Recorder.create(tmp_path / "r.zarr", large, recording=recording, **options)
+        RecordWriter.create(tmp_path / "r.zarr", large, recording=recording, **options)
     assert not (tmp_path / "r.zarr").exists()

@@ -39,7 +39,7 @@ class Examples(Protocol):
         """Equal exactly where the data is."""
 
 
-class Recorder:
+class RecordWriter:
     """Appends epochs to the record at `path`; see `create` for a new one.
 
     Opening repairs what a killed process left: everything behind the last committed epoch is cut.
@@ -70,7 +70,8 @@ class Recorder:
         correctness: str,
         recording: Mapping[str, str],
         data: str,
-    ) -> "Recorder":
+        with_loss: bool = True,
+    ) -> "RecordWriter":
         """Make an empty record.
 
         Parameters
@@ -89,6 +90,8 @@ class Recorder:
             Per split, how its predictions come about.
         data : str
             Name of the data source.
+        with_loss : bool
+            Whether the training split has each epoch's training loss.
         """
         if correctness not in RULES:
             raise ValueError(f"unknown correctness rule '{correctness}'; known: {sorted(RULES)}")
@@ -119,7 +122,9 @@ class Recorder:
             }
             group = root.create_group(name, attributes=attributes)
             _create_coordinates(group, examples, networks, seed)
-            _create_variables(group, examples, len(networks), with_loss=name == "train")
+            _create_variables(
+                group, examples, len(networks), with_loss=with_loss and name == "train"
+            )
         root.update_attributes({schema.COMMITTED: 0})  # last: without it the store is debris
         return cls(path)
 
@@ -184,7 +189,7 @@ class Recorder:
         return sorted(self._root.group_keys())
 
     def _to_stored(self, split: str, fields: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        arrays = {v: self._array(split, v) for v in self._variables(split)}
+        arrays = {v: self._array(split, v) for v in self.variables(split)}
         if set(fields) != set(arrays):
             raise ValueError(
                 f"split '{split}' takes the variables {sorted(arrays)}, not {sorted(fields)}"
@@ -201,7 +206,8 @@ class Recorder:
             for name, values in fields.items()
         }
 
-    def _variables(self, split: str) -> list[str]:
+    def variables(self, split: str) -> list[str]:
+        """Names of the variables that each epoch of a split has."""
         return [name for name in schema.VARIABLES if f"{split}/{name}" in self._root]
 
     def _array(self, split: str, name: str) -> zarr.Array:
@@ -211,7 +217,7 @@ class Recorder:
 
     def _set_length(self, length: int) -> None:
         for split in self._splits():
-            for name in [*self._variables(split), "epoch"]:
+            for name in [*self.variables(split), "epoch"]:
                 array = self._array(split, name)
                 if array.shape[0] != length:
                     array.resize((length, *array.shape[1:]))
