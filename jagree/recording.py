@@ -8,8 +8,7 @@
             recorder.add("test", index, model(images))   # logits of NumPy, PyTorch, Keras, ...
         recorder.commit(epoch)
 
-`examples/` has a loop of PyTorch and one of scikit-learn. ``python -m jagree.study runs/mine``
-makes tables, figures and the report.
+``python -m jagree.study runs/mine`` makes tables, figures and the report.
 """
 
 from __future__ import annotations
@@ -24,8 +23,10 @@ import numpy as np
 
 from jagree.errors import UsageError
 from jagree.paths import as_path, make_folder
-from jagree.record import EpochAssembly, RecordWriter
+from jagree.record import EpochAssembly, RecordWriter, SplitDescription, join_records, open_record
 from jagree.record.outcomes import multi_label_outcomes, single_label_outcomes
+
+__all__ = ["Examples", "Recorder", "join_records"]
 
 
 @dataclass(frozen=True)
@@ -209,6 +210,7 @@ class Recorder:
         if place.exists():
             writer = RecordWriter(place)
             writer.check_same_data(splits)
+            self._check_goes_on(place, splits)
         else:
             make_folder(self.path)
             writer = RecordWriter.create(
@@ -222,6 +224,28 @@ class Recorder:
                 with_loss=False,
             )
         self._writer = writer
+
+    def _check_goes_on(self, place: Path, splits: dict[str, SplitDescription]) -> None:
+        """Raise a UsageError unless the record is of these networks, classes and labels."""
+        for name, split in open_record(place).items():
+            if name not in splits:
+                raise UsageError(f"'{place}' has the split '{name}', which was not named")
+            told, label = splits[name], split["label"].values
+            for what, recorded, now in (
+                ("networks", tuple(split["network"].values.tolist()), self._networks),
+                ("class_names", tuple(split.attrs["class_names"]), told.class_names),
+                ("seed", int(split["seed"].values[0]), self._seed),
+            ):
+                if recorded != now:
+                    raise UsageError(
+                        f"'{place}' was recorded with {what}={recorded}, not {now}; "
+                        "go on with the same, or record into another folder"
+                    )
+            if not np.array_equal(label, told.label):
+                raise UsageError(
+                    f"labels of split '{name}' differ from those that '{place}' was recorded with; "
+                    "record into another folder"
+                )
 
 
 class _Known:
@@ -273,10 +297,12 @@ class _Known:
                 f"{len(class_names)} classes"
             )
 
-    def described(self, class_names: tuple[str, ...]) -> _Described:
+    def described(self, class_names: tuple[str, ...]) -> SplitDescription:
         """What a record keeps of it."""
         label, true = self.label[self._order], self._true[self._order]
-        return _Described(self.id, label, true, class_names, self._fingerprint(true, class_names))
+        return SplitDescription(
+            self.id, label, true, class_names, self._fingerprint(true, class_names)
+        )
 
     def _fingerprint(self, true: np.ndarray, class_names: tuple[str, ...]) -> str:
         if self._image is not None:
@@ -287,15 +313,6 @@ class _Known:
         digest = hashlib.sha256(b"without images\n" + "\n".join(self.id.tolist()).encode())
         digest.update(repr(true.shape).encode() + true.astype("<i4").tobytes())
         return digest.hexdigest()
-
-
-@dataclass(frozen=True)
-class _Described:
-    id: np.ndarray
-    label: np.ndarray
-    true_label: np.ndarray
-    class_names: tuple[str, ...]
-    fingerprint: str
 
 
 def _labels(name: str, told: Any) -> np.ndarray:
@@ -321,87 +338,4 @@ def _as_numpy(array: Any) -> np.ndarray:
 
 
 def _class_names(record: Path) -> tuple[str, ...]:
-    from jagree.record import open_record
-
     return tuple(next(iter(open_record(record).values())).attrs["class_names"])
-
-
-def join_records(path: str | Path, runs: Sequence[str | Path]) -> None:
-    """Put members that were recorded one by one into one record.
-
-    Parameters
-    ----------
-    path : path
-        The run folder of the new record; must hold none.
-    runs : sequence of path
-        Run folders, of the same data, labels and epochs. Their members follow each other.
-
-    Raises
-    ------
-    UsageError
-        If the runs differ in what must be the same, naming it.
-    """
-    from jagree.record import open_record, values
-
-    records = [open_record(as_path(run) / "record.zarr") for run in runs]
-    if not records:
-        raise UsageError("name the runs to join")
-    first = records[0]
-    for run, record in zip(runs[1:], records[1:], strict=True):
-        _check_joins(first, record, str(runs[0]), str(run))
-    place = as_path(path) / "record.zarr"
-    splits = {name: _recorded(split) for name, split in first.items()}
-    some = next(iter(first.values()))
-    make_folder(as_path(path))
-    writer = RecordWriter.create(
-        place,
-        splits,
-        networks=[str(n) for r in records for n in next(iter(r.values()))["network"].values],
-        seed=int(some["seed"].values[0]),
-        correctness=some.attrs["correctness"],
-        recording={name: split.attrs["recording"] for name, split in first.items()},
-        data=some.attrs["data"],
-        with_loss=all("loss" in r["train"] for r in records) if "train" in first else False,
-    )
-    for position, epoch in enumerate(some["epoch"].values):
-        fields = {
-            name: {
-                variable: np.concatenate([values(r[name], variable, position) for r in records])
-                for variable in writer.variables(name)
-            }
-            for name in first
-        }
-        writer.append(int(epoch), fields)
-
-
-def _check_joins(one: Any, other: Any, first: str, name: str) -> None:
-    if set(one) != set(other):
-        raise UsageError(
-            f"'{first}' and '{name}' have different splits: {sorted(one)}, {sorted(other)}"
-        )
-    for split in one:
-        for what in ("fingerprint", "correctness", "recording", "class_names"):
-            if one[split].attrs[what] != other[split].attrs[what]:
-                raise UsageError(
-                    f"'{first}' and '{name}' differ in {what} of '{split}': "
-                    f"{one[split].attrs[what]}, {other[split].attrs[what]}"
-                )
-        for what in ("epoch", "label"):
-            if not np.array_equal(one[split][what].values, other[split][what].values):
-                raise UsageError(f"'{first}' and '{name}' differ in {what} of '{split}'")
-
-
-def _recorded(split: Any) -> _Described:
-    """What a record keeps of a split, from a record."""
-
-    def label(name: str) -> np.ndarray:
-        values = split[name].values
-        if "member" in split[name].dims:
-            raise UsageError("members with labels of their own cannot be joined")
-        found: np.ndarray = values.astype(bool if "class" in split[name].dims else np.int32)
-        return found
-
-    names = tuple(split.attrs["class_names"])
-    ids = np.array(split["id"].values.tolist(), dtype=str)
-    fingerprint = str(split.attrs["fingerprint"])
-    return _Described(ids, label("label"), label("true_label"), names, fingerprint)

@@ -209,6 +209,30 @@ def test_a_label_without_a_class_is_refused(tmp_path: Path) -> None:
         recorder.commit(1)
 
 
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"networks": ("b",)}, r"recorded with networks=\('a',\), not \('b',\)"),
+        ({"networks": ("a", "b")}, "recorded with networks"),
+        ({"class_names": "xyz"}, "recorded with class_names"),
+        ({"seed": 1}, "recorded with seed=0, not 1"),
+        ({"test": jagree.Examples(1 - LABEL["test"] % 2, true_label=LABEL["test"])}, "labels of"),
+    ],
+)
+def test_a_record_goes_on_only_with_what_it_was_begun_with(
+    changed: dict, message: str, tmp_path: Path
+) -> None:
+    begun = {"networks": ("a",), **LABEL}
+    tell(jagree.Recorder(tmp_path, **begun), 1)
+    with pytest.raises(UsageError, match=message):
+        jagree.Recorder(tmp_path, **(begun | changed))
+    with pytest.raises(UsageError, match="which was not named"):
+        jagree.Recorder(tmp_path, networks=("a",), test=LABEL["test"])
+    again = jagree.Recorder(tmp_path, **begun)
+    tell(again, 2)
+    assert again.epochs == [1, 2]
+
+
 def test_members_recorded_one_by_one_are_joined(tmp_path: Path) -> None:
     together = jagree.Recorder(tmp_path / "both", networks=("a", "b"), **LABEL)
     alone = [jagree.Recorder(tmp_path / n, networks=(n,), **LABEL) for n in "ab"]

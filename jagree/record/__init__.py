@@ -2,6 +2,7 @@
 
 from jagree.record.assembly import EpochAssembly
 from jagree.record.correctness import RULES
+from jagree.record.join import SplitDescription, join_records
 from jagree.record.reader import correct, judged, losses, open_record, predictions, values
 from jagree.record.writer import RecordWriter, is_debris
 
@@ -9,8 +10,10 @@ __all__ = [
     "RULES",
     "EpochAssembly",
     "RecordWriter",
+    "SplitDescription",
     "correct",
     "is_debris",
+    "join_records",
     "judged",
     "losses",
     "open_record",
