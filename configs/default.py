@@ -135,4 +135,7 @@ def get_config() -> ConfigDict:
 
     config.study = ConfigDict()
     config.study.leave_out = ()  # members that tables and figures do without; say, diverged ones
+    config.study.resamples = 400  # bootstrap resamples behind each interval (95 %)
+    config.study.seed = 0  # of every bootstrap
+    config.study.palette = "safe"  # colours of the figures: for the colour-blind, or the "paper"'s
     return config

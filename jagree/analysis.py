@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 import xarray as xr
 from ml_collections import ConfigDict
@@ -19,21 +18,13 @@ from jagree.data.split import Split
 from jagree.errors import UsageError
 from jagree.paths import as_path, make_folder
 from jagree.runfolder import RunFolder
-from jagree.words import counted, percent
 
 if TYPE_CHECKING:  # slow to import, and not needed by who only trains
-    from matplotlib.figure import Figure
+    from jagree.figures import Drawn
+    from jagree.study.whole import Study
 
 Splits = Mapping[str, Split]
 Tables = Mapping[str, xr.Dataset]
-
-CAPTIONS = {
-    "histograms": "How the image statistics are distributed over the {split} images. The red "
-    "line is the mean.",
-    "panel": "Two of the {split} images with the maps behind their numbers: one with few segments "
-    "(a tenth of the images have as few or fewer) and one with many (a tenth have as many or "
-    "more).",
-}
 
 
 def analyse_run(path: str | Path, leave_out: Sequence[int] | None = None) -> None:
@@ -80,39 +71,38 @@ def analyse(
     from jagree import study as studies
     from jagree.record import open_record
 
+    options = _options(about)
+    palette = figures.palette_of(options.study.palette)
     record = open_record(path / "record.zarr")
     tables = _statistics(path, record)
     images = _images(record, about, splits, path)
-    if leave_out is None:
-        leave_out = about.get("config", {}).get("study", {}).get("leave_out", ())
-    agreement = studies.agreement_table(record, leave_out=leave_out)
-    members = studies.member_table(record, leave_out=leave_out)
-    examples = {n: studies.example_table(s, leave_out=leave_out) for n, s in record.items()}
-    drawn = {"agreement": figures.draw_agreement(agreement)} | _illustrate(
-        tables, images, _options(about)
+    study = studies.study_record(
+        record,
+        tables,
+        leave_out=options.study.leave_out if leave_out is None else leave_out,
+        resamples=options.study.resamples,
+        seed=options.study.seed,
+    )
+    drawn = figures.draw_study(study, images, palette) | _illustrate(
+        tables, images, options.statistics
     )
     with _writing_to(path):
         if "study" in stages:
-            results = {"agreement": agreement, "members": members}
-            for name, rows in examples.items():
-                known = studies.with_statistics(rows, tables[name]) if name in tables else rows
-                results[f"examples_{name}"] = known
-            if tables:
-                results["statistics"] = studies.statistics_table(tables)
-            _write_study(path, results, drawn)
+            _write_study(path, study, tables, drawn)
         if "report" in stages:
-            from jagree.report import write_report
+            from jagree.report import FigureOnPage, write_report
 
             write_report(
                 path / "report.html",
                 about=about,
-                agreement=agreement,
-                examples=examples,
-                members=members,
+                study=study,
                 diverged=studies.diverged(record),
-                figures={_title(name): figures.to_png(figure) for name, figure in drawn.items()},
-                captions={_title(name): _caption(name) for name in drawn},
+                figures={
+                    name: FigureOnPage(one.title, one.caption, figures.to_png(one.figure))
+                    for name, one in drawn.items()
+                },
                 images=images,
+                checks=_checks(path),
             )
             say(f"report: {path / 'report.html'}")
 
@@ -131,40 +121,47 @@ def _writing_to(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _write_study(
-    path: Path, results: Mapping[str, pd.DataFrame], drawn: Mapping[str, Figure]
-) -> None:
+def _write_study(path: Path, study: Study, tables: Tables, drawn: Mapping[str, Drawn]) -> None:
     from jagree import figures
 
     folder = path / "results"
     make_folder(folder)
-    for name, table in results.items():
-        (folder / f"{name}.csv").write_bytes(table.to_csv(index=False).encode())
-    for name, figure in drawn.items():
-        figures.save(figure, path / "figures" / name)
-    say(f"study:  {folder}: {', '.join(results)}; {path / 'figures'}: {', '.join(drawn)}")
+    written = []
+    for name, table in _results(study, tables).items():
+        file = folder / f"{name}.csv"
+        if len(table):
+            file.write_bytes(table.to_csv(index=False).encode())
+            written.append(name)
+        else:  # of an earlier study, and no longer true
+            file.unlink(missing_ok=True)
+    for name, one in drawn.items():
+        figures.save(one.figure, path / "figures" / name)
+    say(f"study:  {folder}: {', '.join(written)}; {path / 'figures'}: {', '.join(drawn)}")
 
 
-def _title(figure: str) -> str:
-    name, _, split = figure.partition("_")
-    return {
-        "agreement": "Agreement",
-        "histograms": f"Image statistics, {split}",
-        "panel": f"What is measured, {split}",
-    }[name]
+def _results(study: Study, tables: Tables) -> dict[str, pd.DataFrame]:
+    """Name of a file -> its table; those without a row are told of nothing."""
+    from jagree import study as studies
+
+    found = {name: value for name, value in vars(study).items() if name != "examples"}
+    found |= {f"examples_{split}": table for split, table in study.examples.items()}
+    return found | {"statistics": studies.statistics_table(tables)}
 
 
-def _caption(figure: str) -> str:
-    name, _, split = figure.partition("_")
-    return CAPTIONS.get(name, "").format(split="training" if split == "train" else split)
+def _checks(path: Path) -> list[Any]:
+    """Which findings of the paper the run shows, as far as a run on its own can."""
+    from jagree.study import findings
+
+    return findings.check(findings.open_runs([path]))
 
 
 def _options(about: Mapping[str, Any]) -> ConfigDict:
-    """``config.statistics`` of the run, for maps like those that were measured."""
+    """The run's config where a study needs it, with the defaults of what it does not say."""
     from jagree.configs import default
 
-    options = default.get_config().statistics
-    options.update(about.get("config", {}).get("statistics", {}))
+    options = default.get_config()
+    for part in ("statistics", "study"):
+        options[part].update(about.get("config", {}).get(part, {}))
     return options
 
 
@@ -183,62 +180,36 @@ def _statistics(path: Path, record: Tables) -> Tables:
 
 def _illustrate(
     tables: Tables, images: Mapping[str, data.Images], options: ConfigDict
-) -> dict[str, Figure]:
+) -> dict[str, Drawn]:
     """Histograms of all splits, and the panel of the first that has pictures."""
     from jagree import figures
+    from jagree.illustration import draw_maps, few_and_many
+    from jagree.words import adjective
 
-    drawn = {f"histograms_{n}": figures.draw_histograms(t) for n, t in tables.items()}
+    drawn = {
+        f"histograms_{name}": figures.Drawn(
+            f"Image statistics, {adjective(name)}",
+            f"How the image statistics are distributed over the {adjective(name)} images. The red "
+            "line is the mean.",
+            figures.draw_histograms(table),
+        )
+        for name, table in tables.items()
+    }
     for name, table in tables.items():
         if name in images and "segments" in table:
             chosen = few_and_many(table)
             if not chosen:
                 continue
             pictures = [images[name][position] for position in chosen.values()]
-            drawn[f"panel_{name}"] = draw_maps(list(chosen), pictures, options)
+            drawn[f"panel_{name}"] = figures.Drawn(
+                f"What is measured, {adjective(name)}",
+                f"Two of the {adjective(name)} images with the maps behind their numbers: one with "
+                "few segments (a tenth of the images have as few or fewer) and one with many (a "
+                "tenth have as many or more).",
+                draw_maps(list(chosen), pictures, options),
+            )
             break
     return drawn
-
-
-def few_and_many(table: xr.Dataset) -> dict[str, int]:
-    """An image with few segments and one with many: title to position.
-
-    At the first and the last decile rather than the ends, where images are odd.
-    """
-    known = np.flatnonzero(~np.isnan(table["segments"].values))
-    if not known.size:
-        return {}
-    ascending = known[np.argsort(table["segments"].values[known], kind="stable")]
-    ends = ascending[round(0.1 * (known.size - 1))], ascending[round(0.9 * (known.size - 1))]
-    return {str(table["id"].values[i]): int(i) for i in ends}
-
-
-def draw_maps(ids: Sequence[str], images: Sequence[np.ndarray], options: ConfigDict) -> Figure:
-    """The panel of some images: each with its maps, and below each map its number (paper fig. 3).
-
-    Parameters
-    ----------
-    ids : sequence of str
-    images : sequence of uint8 arrays [H, W, 3]
-    options : ConfigDict
-        ``config.statistics``.
-    """
-    from jagree import figures
-    from jagree.statistics.maps import maps_of
-
-    rows = []
-    for example, image in zip(ids, images, strict=True):
-        maps = maps_of(image, example, options)
-        captions = {
-            "image": f"{image.shape[1]} x {image.shape[0]}",
-            "segments": counted(int(maps.segments.max()) + 1, "segment"),
-            "edges": f"sum {maps.edges.sum():,.0f}",
-            "dct": f"{percent(maps.dct_share)} needed",
-        }
-        if maps.entropy.size:
-            captions["entropy"] = f"mean {maps.entropy.mean():.2f} bit"
-        shown = {name: getattr(maps, name) for name in ("segments", "edges", "entropy", "dct")}
-        rows.append(figures.PanelRow(title=example, image=image, captions=captions, **shown))
-    return figures.draw_panel(rows)
 
 
 def _images(

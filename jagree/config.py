@@ -17,6 +17,7 @@ CHOICES = {
     "recording.mode": ("epoch_end", "online"),
     "training.engine": ("auto", "vmap", "loop"),
     "training.feed": ("auto", "resident", "stream"),
+    "study.palette": ("safe", "paper"),
 }
 
 # Fields that say how, not what: they may change between a run and its resumption.
@@ -34,6 +35,7 @@ MAY_CHANGE = (
 _MESH = re.compile(r"([1-9]\d*)x([1-9]\d*)", re.ASCII)
 
 LARGEST = 4096  # pixels to which images may be enlarged
+FEWEST_RESAMPLES = 100
 
 _POSITIVE = (
     "members",
@@ -62,6 +64,7 @@ _NOT_NEGATIVE = (
     "statistics.resize",
     "statistics.edges.seed",
     "statistics.edges.examples",
+    "study.seed",
 )
 _BELOW_ONE = (
     "optimizer.momentum",
@@ -125,6 +128,11 @@ def check(config: ConfigDict) -> None:
     _check_per_member(config)
     _check_float32(fields)
     _check_leave_out(config.study.leave_out, config.members)
+    if config.study.resamples < FEWEST_RESAMPLES:
+        raise UsageError(
+            f"study.resamples must be {FEWEST_RESAMPLES} or more, for the ends of an interval of "
+            f"95 %, not {config.study.resamples}"
+        )
     check_statistics(config.statistics)
 
 

@@ -36,13 +36,25 @@ ALLOWED = {
     "figures": {"figures", "study"},
     "report": {"report", "figures", "study", "data"},
     "watching": {"watching", "record", "study", "training"},
+    "export": {"export", "record", "study"},
     # main and its helpers, which nothing imports but the doors
     "main": {"stages", "commandline", "sweep", "watching"},
     "commandline": set(),
     "cloud": {"cloud", "commandline"},
     "sweep": {"sweep", "commandline", "stages", "console", "record", "study"},
     "stages": {"analysis", "console", "data", "record", "statistics", "training", "watching"},
-    "analysis": {"console", "data", "record", "statistics", "study", "figures", "report"},
+    "analysis": {
+        "console",
+        "data",
+        "figures",
+        "illustration",
+        "record",
+        "report",
+        "statistics",
+        "study",
+    },
+    "illustration": {"figures", "statistics"},
+    "comparison": {"console", "figures", "report", "study"},
     "console": {"data", "training", "watching"},
     "recording": {"data", "record"},  # the door for other programs
 }
@@ -88,7 +100,10 @@ def test_each_room_imports_only_what_it_may(path: Path) -> None:
     allowed = ROOT if here in ROOT else ALLOWED[here] | ROOT
     for name, at_module_level in imports(path):
         assert name in allowed, f"{path}: '{here}' may not import '{name}'"
-        if here in ("stages", "analysis", "console") and at_module_level:
+        if (
+            here in ("stages", "analysis", "comparison", "illustration", "console")
+            and at_module_level
+        ):
             assert name not in LATE_ONLY, f"{path}: import '{name}' where it is needed"
 
 

@@ -11,7 +11,7 @@ import pytest
 import xarray as xr
 from ml_collections import ConfigDict
 
-from jagree import analysis, data, stages
+from jagree import analysis, data, illustration, stages
 from jagree.console import Console
 from jagree.errors import UsageError
 from jagree.record import correct, open_record
@@ -190,10 +190,10 @@ def test_the_images_of_the_panel_are_at_the_deciles() -> None:
     values = np.array([np.nan, *range(100, 0, -1), np.nan])
     ids = np.array([f"i{n}" for n in range(102)], object)
     table = xr.Dataset({"segments": ("example", values)}, {"id": ("example", ids)})
-    chosen = analysis.few_and_many(table)
+    chosen = illustration.few_and_many(table)
     assert [values[position] for position in chosen.values()] == [11, 90]
     assert list(chosen) == [f"i{position}" for position in chosen.values()]
-    assert analysis.few_and_many(table.isel(example=[0, 101])) == {}
+    assert illustration.few_and_many(table.isel(example=[0, 101])) == {}
 
 
 def test_a_failed_study_leaves_a_complete_run_complete(

@@ -26,11 +26,25 @@ class Column:
         Unit of the numbers, as an axis label would print it; "" for pure numbers and categories.
     description : str
         One clause saying what is measured.
+    assigned : bool
+        Drawn at random for each example, independently of everything else about it, so that what
+        learning differs by is its effect (`jagree.study.intervention`). Only numbers, of every
+        example.
     """
 
     values: np.ndarray
     unit: str
     description: str
+    assigned: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.assigned:
+            return
+        if self.values.dtype.kind not in "iufb" or not np.isfinite(self.values).all():
+            raise ValueError(
+                f"the column '{self.description}' is assigned, so every example must have a finite "
+                "number"
+            )
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """How image statistics are distributed over a data set: figures 13 to 17 of the supplement."""
 
 import math
-import textwrap
 
 import numpy as np
 import pandas as pd
@@ -11,14 +10,21 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from jagree.errors import UsageError
-from jagree.figures.agreement import ACCURACY, AGREEMENT, FONT, FRAME, GRID
-from jagree.words import NO_VALUE
+from jagree.figures.palette import SAFE, Palette
+from jagree.figures.style import (
+    FONT,
+    FRAME,
+    LETTER,
+    NOTE,
+    WIDTH,
+    plain,
+    style,
+    wrapped,
+    write_no_value,
+)
 
-WIDTH = 6.75  # inches, the text width
 HEIGHT = 0.9  # inches, of a panel without its labels
 AMPLE = 3.0  # inches, more than a panel needs with the longest labels
-NOTE = FONT - 1  # points
-LETTER = 0.53 / 72  # inches per point of size, about the width of a letter
 TICKS = 0.45  # inches, about the width of the labels at the y axis
 
 FEWEST, MOST = 10, 60  # bins
@@ -28,7 +34,7 @@ STEPS = [1, 2, 2.5, 5, 10]  # between ticks, times a power of ten
 FLAT = 1e-9  # of the values' size: what differs by less is one value
 
 
-def draw_histograms(statistics: xr.Dataset, *, title: str = "") -> Figure:
+def draw_histograms(statistics: xr.Dataset, palette: Palette = SAFE, *, title: str = "") -> Figure:
     """One small panel per variable: how many images have which value.
 
     Parameters
@@ -38,6 +44,8 @@ def draw_histograms(statistics: xr.Dataset, *, title: str = "") -> Figure:
         others are left out. Its attribute ``long_name`` is drawn (without one, its name), and
         ``units`` ("" for none); where ``fraction`` is 1 and there is no unit, it is drawn in
         percent. Strings are categories.
+    palette : Palette
+        Bars in the colour of agreement, the mean in that of accuracy.
     title : str
         Above the panels; "" for none.
 
@@ -72,7 +80,7 @@ def draw_histograms(statistics: xr.Dataset, *, title: str = "") -> Figure:
     figure.set_layout_engine("constrained", h_pad=0.06)
     grid = figure.subplots(rows, columns, squeeze=False)
     for axes, variable in zip(grid.flat, variables, strict=False):
-        _draw_panel(axes, variable, width)
+        _draw_panel(axes, variable, width, palette)
     for axes in grid.flat[len(variables) :]:
         axes.remove()
     if title:
@@ -94,7 +102,7 @@ def _fit_height(figure: Figure, grid: np.ndarray) -> None:
     shared.set_y((below + after - above) / 2 / after)
 
 
-def _draw_panel(axes: Axes, variable: xr.DataArray, width: float) -> None:
+def _draw_panel(axes: Axes, variable: xr.DataArray, width: float, palette: Palette) -> None:
     _style(axes)
     values = variable.to_numpy()
     unit = variable.attrs.get("units", "")
@@ -103,14 +111,14 @@ def _draw_panel(axes: Axes, variable: xr.DataArray, width: float) -> None:
         names = pd.Series(values.astype(object))
         present = names[names.notna() & (names != "")].astype(str)
         if len(present):
-            _draw_categories(axes, present, width)
+            _draw_categories(axes, present, width, palette)
     else:
         present = values[np.isfinite(values)].astype(np.float64)
         if fraction:
             present, unit = 100 * present, "%"
         if len(present):
             whole = not fraction and bool((present % 1 == 0).all())
-            _draw_numbers(axes, present, width, whole=whole)
+            _draw_numbers(axes, present, width, palette, whole=whole)
     if not len(present):
         write_no_value(axes)
         axes.set(xticks=[], yticks=[])
@@ -120,23 +128,25 @@ def _draw_panel(axes: Axes, variable: xr.DataArray, width: float) -> None:
     axes.set_xlabel(wrapped(f"{name} ({unit})" if unit else name, width - TICKS), fontsize=FONT)
 
 
-def _draw_numbers(axes: Axes, values: np.ndarray, width: float, *, whole: bool) -> None:
+def _draw_numbers(
+    axes: Axes, values: np.ndarray, width: float, palette: Palette, *, whole: bool
+) -> None:
     low, high = values.min(), values.max()
     ticks = MaxNLocator(round(2.2 * width), steps=STEPS, integer=whole)
     axes.xaxis.set_major_locator(ticks)
     if high - low <= FLAT * max(abs(low), abs(high)):
         mean, deviation = low, 0.0
         reach = max(1.0, abs(mean))
-        axes.bar([mean], [len(values)], width=0.4 * reach, color=AGREEMENT)
+        axes.bar([mean], [len(values)], width=0.4 * reach, color=palette.agreement)
         axes.set(xlim=(mean - reach, mean + reach), xticks=[mean])
     else:
         mean, deviation = values.mean(), values.std(ddof=1)
         counts, edges = np.histogram(values, _edges(values, whole))
         if whole and high - low < MOST:
-            axes.bar(edges[:-1] + 0.5, counts, width=0.8, color=AGREEMENT)
+            axes.bar(edges[:-1] + 0.5, counts, width=0.8, color=palette.agreement)
         else:
-            axes.stairs(counts, edges, fill=True, color=AGREEMENT)
-    axes.axvline(mean, color=ACCURACY, linewidth=1.0)
+            axes.stairs(counts, edges, fill=True, color=palette.agreement)
+    axes.axvline(mean, color=palette.accuracy, linewidth=1.0)
     # Two digits of the deviation say how many of the mean are of interest.
     step = deviation or (10 if whole else abs(mean) / 10)
     size, letter = (1e6, "M") if 1e6 <= max(abs(mean), deviation) < 1e9 else (1, "")
@@ -160,15 +170,15 @@ def _edges(values: np.ndarray, whole: bool) -> np.ndarray:
     return low - 0.5 + width * np.arange(math.ceil(span / width) + 1)
 
 
-def _draw_categories(axes: Axes, names: pd.Series, width: float) -> None:
+def _draw_categories(axes: Axes, names: pd.Series, width: float, palette: Palette) -> None:
     counts = names.value_counts()
     bars = sorted((str(name), int(count)) for name, count in counts.items())
     if len(counts) > CATEGORIES:
         bars.sort(key=lambda bar: -bar[1])
         rest = sum(count for _, count in bars[CATEGORIES - 1 :])
         bars = [*bars[: CATEGORIES - 1], ("other", rest)]
-    axes.bar(range(len(bars)), [count for _, count in bars], width=0.8, color=AGREEMENT)
-    labels = [n if len(n) <= LONGEST else f"{n[: LONGEST - 1]}…" for n, _ in bars]
+    axes.bar(range(len(bars)), [count for _, count in bars], width=0.8, color=palette.agreement)
+    labels = [plain(name, LONGEST) for name, _ in bars]
     axes.set_xticks(range(len(bars)), labels)
     if max(map(len, labels)) * LETTER * NOTE > (width - TICKS) / len(bars) - LETTER:
         axes.tick_params(axis="x", labelrotation=90, labelsize=NOTE - 1)
@@ -183,11 +193,8 @@ def _style(axes: Axes) -> None:
         FuncFormatter(lambda value, _: _short(value, max(map(abs, axes.get_xlim()))))
     )
     axes.yaxis.set_major_formatter(FuncFormatter(_thousands))
-    axes.tick_params(labelsize=NOTE, color=FRAME)
-    axes.grid(axis="y", color=GRID, linewidth=0.5)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(FRAME)
+    style(axes, NOTE)
+    axes.grid(visible=False, axis="x")
 
 
 def _note(axes: Axes, text: str, *, line: int, color: str = "black") -> None:
@@ -228,15 +235,3 @@ def _number(value: float, step: float) -> str:
     else:
         text = f"{round(value, decimals) + 0.0:,.{decimals}f}"  # adding 0 makes -0.0 positive
     return text.replace("-", "\N{MINUS SIGN}")
-
-
-def wrapped(text: str, width: float, size: float = FONT) -> str:
-    """The text in lines of about `width` inches, at `size` points."""
-    return "\n".join(textwrap.wrap(text, int(width / (LETTER * size))))
-
-
-def write_no_value(axes: Axes) -> None:
-    """Say in the middle of the axes why they are empty."""
-    axes.annotate(
-        NO_VALUE, (0.5, 0.5), xycoords="axes fraction", ha="center", va="center", fontsize=NOTE
-    )

@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from jagree.errors import UsageError
-from jagree.figures.agreement import FONT, FRAME
-from jagree.figures.histograms import NOTE, WIDTH, wrapped, write_no_value
+from jagree.figures.palette import SAFE, Palette
 from jagree.figures.save import DPI
+from jagree.figures.style import FONT, FRAME, NOTE, WIDTH, wrapped, write_no_value
 from jagree.words import enumeration
 
 COLUMNS = {
@@ -25,7 +25,7 @@ COLUMNS = {
     "entropy": "local entropy",
     "dct": "DCT coefficients",
 }
-ENTROPY_COLOURS, DCT_COLOURS, EDGE_COLOURS = "viridis", "magma", "Greys"
+DCT_COLOURS, EDGE_COLOURS = "magma", "Greys"
 
 # Inches.
 MARGIN, GAP = 0.06, 0.1
@@ -87,13 +87,15 @@ class PanelRow:
             )
 
 
-def draw_panel(rows: Sequence[PanelRow]) -> Figure:
+def draw_panel(rows: Sequence[PanelRow], palette: Palette = SAFE) -> Figure:
     """A row per image: itself, its segments, edge strengths, local entropy and DCT coefficients.
 
     Parameters
     ----------
     rows : sequence of PanelRow
         Images may differ in size and shape.
+    palette : Palette
+        Entropy is drawn in its `ramp`; the other maps have colours of their own.
 
     Returns
     -------
@@ -125,10 +127,10 @@ def draw_panel(rows: Sequence[PanelRow]) -> Figure:
         _show(panels["image"], row.image)
         _draw_segments(panels["segments"], row.segments)
         _draw_edges(panels["edges"], row.edges)
-        _draw_entropy(panels["entropy"], row.entropy, row.segments.shape, entropy)
+        _draw_entropy(panels["entropy"], row.entropy, row.segments.shape, entropy, palette.ramp)
         _draw_dct(panels["dct"], row.dct, decades)
         top -= space.total
-    _add_bar(figure, "entropy", top, entropy, cmap=ENTROPY_COLOURS, label="bit")
+    _add_bar(figure, "entropy", top, entropy, cmap=palette.ramp, label="bit")
     # Pointed, as the lowest colour also stands for what is below it.
     label = "log₁₀ of magnitude"
     _add_bar(figure, "dct", top, decades, cmap=DCT_COLOURS, label=label, extend="min")
@@ -230,7 +232,11 @@ def _draw_edges(axes: Axes, edges: np.ndarray) -> None:
 
 
 def _draw_entropy(
-    axes: Axes, entropy: np.ndarray, shape: tuple[int, ...], limits: tuple[float, float]
+    axes: Axes,
+    entropy: np.ndarray,
+    shape: tuple[int, ...],
+    limits: tuple[float, float],
+    colours: str,
 ) -> None:
     axes.set_facecolor(EMPTY)
     if not entropy.size:
@@ -240,7 +246,7 @@ def _draw_entropy(
     (rows, columns), (inner_rows, inner_columns) = shape, entropy.shape
     x, y = (columns - inner_columns) / 2, (rows - inner_rows) / 2
     extent = (x, columns - x, rows - y, y)
-    _show(axes, entropy, extent, cmap=ENTROPY_COLOURS, vmin=limits[0], vmax=limits[1])
+    _show(axes, entropy, extent, cmap=colours, vmin=limits[0], vmax=limits[1])
     axes.set(xlim=(0, columns), ylim=(rows, 0))
 
 

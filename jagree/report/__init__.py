@@ -1,5 +1,5 @@
 """One HTML page for a run: results of `jagree.study` in, a self-contained file out."""
 
-from jagree.report.page import write_report
+from jagree.report.page import FigureOnPage, write_report
 
-__all__ = ["write_report"]
+__all__ = ["FigureOnPage", "write_report"]

@@ -7,10 +7,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from jagree.report.numbers import between
+from jagree.report.tables import interval_ends
 from jagree.study.chance import standard_error
-from jagree.words import TIMES, adjective, counted, enumeration, percent, points
+from jagree.words import (
+    NO_VALUE,
+    SPACE,
+    TIMES,
+    adjective,
+    counted,
+    enumeration,
+    percent,
+    points,
+)
 
 CLEARLY = 2.0  # standard errors
+Ends = Mapping[tuple[str, int, str], tuple[float, float]]
 
 
 def title(about: Mapping[str, Any], agreement: pd.DataFrame) -> str:
@@ -26,17 +38,42 @@ def title(about: Mapping[str, Any], agreement: pd.DataFrame) -> str:
     return f"{about['name']}: {what}" if about.get("name") else what.capitalize()
 
 
-def paragraphs(about: Mapping[str, Any], agreement: pd.DataFrame) -> list[str]:
-    """What was run, then a paragraph per split, and over whom the numbers are."""
+def lead(about: Mapping[str, Any], agreement: pd.DataFrame) -> str:
+    """What was run, in a sentence."""
     if agreement.empty:
-        return ["No epoch is recorded yet, so there is nothing to report."]
-    return [
-        _what_was_run(about, agreement),
-        *(_result(str(name), rows) for name, rows in agreement.groupby("split", sort=False)),
-        *_left_out(about, agreement),
-        *_several_classes(about),
-        *_notes(about),
-    ]
+        return "No epoch is recorded yet, so there is nothing to report."
+    return _what_was_run(about, agreement)
+
+
+def results(agreement: pd.DataFrame, intervals: pd.DataFrame) -> dict[str, str]:
+    """A heading and a paragraph per split."""
+    ends = interval_ends(intervals)
+    return {
+        f"{adjective(str(name)).capitalize()} examples": _result(str(name), rows, ends)
+        for name, rows in agreement.groupby("split", sort=False)
+    }
+
+
+def notes(about: Mapping[str, Any], agreement: pd.DataFrame) -> list[str]:
+    """Over whom the numbers are, and what the sources said."""
+    if agreement.empty:
+        return []
+    return [*_left_out(about, agreement), *_several_classes(about), *_notes(about)]
+
+
+def key_numbers(agreement: pd.DataFrame) -> dict[str, dict[str, str]]:
+    """Per split what a reader looks for first; only where there is agreement to speak of."""
+    found = {}
+    for split, rows in agreement.groupby("split", sort=False):
+        last = rows.iloc[-1]
+        numbers = {"Mean accuracy": percent(last["accuracy_mean"])}
+        if last["members"] > 1 and not pd.isna(last["true_positive_agreement"]):
+            numbers |= {
+                "Agreement": percent(last["true_positive_agreement"]),
+                "Chance level within classes": percent(last["chance_within_classes"]),
+            }
+        found[f"{adjective(str(split)).capitalize()}, epoch {last['epoch']}"] = numbers
+    return found
 
 
 def warnings(
@@ -50,7 +87,8 @@ def counts(split: str, examples: pd.DataFrame) -> str:
     """How many examples were agreed on for good, never, and only for a time."""
     n = len(examples)
     good = int(examples["agreed_for_good"].notna().sum())
-    never = int((~examples["ever_agreed"]).sum())
+    never = int((~examples["ever_agreed"].astype(bool)).sum())
+    wrong = int(examples["same_mistake"].sum())
     lost = n - good - never
     if n == 0:
         return "There are no examples."
@@ -58,7 +96,8 @@ def counts(split: str, examples: pd.DataFrame) -> str:
         f"{good:,} of {n:,} {adjective(split)} examples ({percent(good / n)}) were agreed on for "
         f"good at the end: every network gets them right from some epoch on to the last one. "
         f"{never:,} ({percent(never / n)}) were never once agreed on, and {lost:,} "
-        f"({percent(lost / n)}) were agreed on for a time, but not at the end."
+        f"({percent(lost / n)}) were agreed on for a time, but not at the end. After the last epoch "
+        f"all networks agree on the same wrong answer for {wrong:,} ({percent(wrong / n)})."
     )
 
 
@@ -113,7 +152,7 @@ def _notes(about: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _result(split: str, rows: pd.DataFrame) -> str:
+def _result(split: str, rows: pd.DataFrame, ends: Ends) -> str:
     last = rows.iloc[-1]
     members = int(last["members"])
     accuracy = (
@@ -126,9 +165,12 @@ def _result(split: str, rows: pd.DataFrame) -> str:
     if pd.isna(last["true_positive_agreement"]):
         return f"{accuracy} No network got any of them right, so agreement has no value."
     everyone = "both" if members == 2 else f"all {members}"
+    known = ends.get((split, int(last["epoch"]), "true_positive_agreement"), (np.nan, np.nan))
+    interval = between(*known, percent)
+    sure = "" if interval == NO_VALUE else f" (95{SPACE}% interval over examples: {interval})"
     return (
         f"{accuracy} Of the examples that at least one network got right, {everyone} got "
-        f"{percent(last['true_positive_agreement'])} right: this is their agreement. Networks with "
+        f"{percent(last['true_positive_agreement'])} right{sure}: this is their agreement. Networks with "
         "the same accuracies that err independently of each other would come to "
         f"{percent(last['chance_agreement'])}; networks that also have the same accuracies in each "
         f"class, to {percent(last['chance_within_classes'])}. Agreement lies {_above_chance(last)} "

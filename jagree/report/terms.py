@@ -1,18 +1,13 @@
 """The measures and terms of the page, explained once: what each means, and its formula."""
 
-import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
-from jagree.words import NO_VALUE, percent
-
-
-def plain(value: float) -> str:
-    """A number that is no fraction, with three decimals."""
-    return NO_VALUE if math.isnan(value) else f"{value:.3f}"
+from jagree.report.numbers import plain
+from jagree.words import percent
 
 
 def typeset(formula: str) -> Markup:
@@ -112,6 +107,31 @@ MEASURES = (
         "2 · P[c_in = c_jn] - 1",
         plain,
     ),
+    Term(
+        "corrected_agreement",
+        "Agreement beyond chance",
+        "Where agreement lies between its chance level, 0, and the largest possible, 1.",
+        "(TPa - chance) / (largest - chance)",
+        plain,
+    ),
+    Term(
+        "error_consistency",
+        "Error consistency",
+        "Cohen's kappa of two networks being right on the same examples, averaged over pairs: 0 "
+        "for networks that err independently of each other, 1 for networks that err alike.",
+        "(P[c_in = c_jn] - chance) / (1 - chance)",
+        plain,
+    ),
+    Term(
+        "same_wrong_class",
+        "Same mistake of two",
+        "How often two networks give the same wrong answer, averaged over pairs.",
+    ),
+    Term(
+        "churn",
+        "Churn",
+        "How often two networks give different answers, averaged over pairs.",
+    ),
 )
 
 TERMS = (
@@ -127,10 +147,51 @@ TERMS = (
         "There is no recorded epoch in which all networks get the example right.",
     ),
     Term(
+        "same_mistake",
+        "Agreed on, but wrongly",
+        "After the last epoch all networks give the same answer, and it is wrong. Such an example "
+        "may have been agreed on before.",
+    ),
+    Term(
         "accessibility",
         "Accessibility",
         "How often the example is right, as a share of all networks and recorded epochs.",
         "mean_ek c_ekn",
+    ),
+    Term(
+        "within_class",
+        "Rank correlation",
+        "Spearman's, of an image statistic with the epoch from which on an example is agreed on "
+        "for good; never ranks after the last epoch. Above 0: images with a high value are learned "
+        "later. Within classes, it compares only images of the same class, so what classes differ "
+        "in does not count; given the other statistics, it is what is left beside them. It names "
+        "no cause.",
+    ),
+    Term(
+        "curves",
+        "Curve r",
+        "The paper's: Pearson's r, over epochs, between agreement and the mean of a statistic over "
+        "the examples agreed on. Both follow the training, so r is large whether or not the "
+        "statistic has to do with learning, and its p takes epochs for independent.",
+    ),
+    Term(
+        "p_adjusted",
+        "Adjusted p",
+        "The probability of so strong a relation by chance, adjusted for the number of statistics "
+        "or factors that were tried (Benjamini and Hochberg).",
+    ),
+    Term(
+        "interval",
+        "Interval",
+        "Of 95 %: between the 2.5 % and 97.5 % quantiles of a bootstrap over examples. It says what "
+        "other examples would give, not other networks.",
+    ),
+    Term(
+        "effect",
+        "Effect",
+        "Of a factor that was drawn at random for each example: how many epochs later an example "
+        "with the most of it is agreed on than one with the least. An example that is not agreed "
+        "on at the end counts as learned in the epoch after the last.",
     ),
     Term(
         "diverged",

@@ -156,7 +156,7 @@ def _write(
 
 
 def _draw_panel(split: Any, chosen: Mapping[str, int], options: ConfigDict, stem: Path) -> None:
-    from jagree import analysis, figures
+    from jagree import figures, illustration
 
     originals = split.originals(np.array(list(chosen.values())))
     pictures = {}
@@ -166,7 +166,7 @@ def _draw_panel(split: Any, chosen: Mapping[str, int], options: ConfigDict, stem
         except (OSError, ValueError) as error:
             print(f"--panel: '{example}' cannot be drawn: {error}")
     if pictures:
-        panel = analysis.draw_maps(list(pictures), list(pictures.values()), options)
+        panel = illustration.draw_maps(list(pictures), list(pictures.values()), options)
         figures.save(panel, stem)
 
 

@@ -175,7 +175,9 @@ def joined(store: Store, options: ConfigDict, source: str = "data") -> xr.Datase
         Dimension ``example``, coordinate ``id``; a float64 variable per statistic, nan where an
         image has no value; then the source's metadata. Attributes of a variable: ``long_name``,
         ``units``, ``description``, ``fraction`` (1: lies in 0..1), ``kind`` ("statistic" or
-        "metadata"), ``settings``. Attributes of the table: ``fingerprint``, ``split``, ``data``,
+        "metadata"), of a statistic ``settings``, of metadata ``assigned`` (1: drawn at random for
+        each example, see `jagree.data.split.Column`; tables written before there was such a thing
+        lack it, which counts as 0). Attributes of the table: ``fingerprint``, ``split``, ``data``,
         ``columns`` (names of the variables in order), ``failed`` (JSON: id to reason).
 
     Raises
@@ -239,6 +241,7 @@ def _metadata(examples: Examples) -> dict[str, Any]:
             "description": column.description,
             "fraction": 0,
             "kind": "metadata",
+            "assigned": int(column.assigned),
         }
         values = column.values.astype(object) if text else column.values
         columns[name] = ("example", values, attributes)

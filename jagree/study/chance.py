@@ -3,6 +3,8 @@
 Letters and the axes of ``correct`` are those of `jagree.study.agreement`.
 """
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from jagree.study.agreement import (
@@ -96,15 +98,23 @@ def chance_within_classes(correct: np.ndarray, classes: np.ndarray) -> np.ndarra
             f"classes must be [N] or [K, N] for correct {list(correct.shape)}, "
             f"not {list(classes.shape)}"
         )
-    code = np.unique(classes, return_inverse=True)[1].reshape(classes.shape)
-    code = np.broadcast_to(code, correct.shape[-2:])
-    both = np.ones((*correct.shape[:-2], correct.shape[-1]))
-    union = np.zeros_like(both)
-    for k in range(correct.shape[-2]):
-        p = _class_accuracies(correct[..., k, :], code[k])
+    code = _class_codes(classes)
+    if classes.ndim == 1:  # what is the same for all examples of a class is worked out once
+        count, hits = np.bincount(code), _hits(correct, code)
+        both, union = _both_and_union(np.moveaxis(hits / np.maximum(count, 1), -2, 0))
+        return ratio((count * both).sum(-1), (count * union).sum(-1))
+    members = zip(np.moveaxis(correct, -2, 0), code, strict=True)
+    both, union = _both_and_union(_class_accuracies(right, own) for right, own in members)
+    return ratio(both.sum(-1), union.sum(-1))
+
+
+def _both_and_union(accuracies: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Probability that all, and that any, of independent members are right: float [...] each."""
+    both, union = np.float64(1), np.float64(0)
+    for p in accuracies:
         both = both * p
         union = union + p * (1 - union)  # without cancellation, as in `chance_agreement`
-    return ratio(both.sum(-1), union.sum(-1))
+    return both, union
 
 
 def corrected_agreement(correct: np.ndarray) -> np.ndarray:
@@ -164,13 +174,28 @@ def standard_error(chance: np.ndarray, examples: np.ndarray) -> np.ndarray:
     return np.sqrt(chance * (1 - chance) / np.maximum(examples, 1))
 
 
+def _class_codes(classes: np.ndarray) -> np.ndarray:
+    """Numbers from 0 on, equal for equal classes; not all need occur."""
+    least = int(classes.min(initial=0))
+    if int(classes.max(initial=0)) - least <= classes.size:
+        return classes.astype(np.int64) - least
+    return np.unique(classes, return_inverse=True)[1].reshape(classes.shape)
+
+
+def _hits(right: np.ndarray, code: np.ndarray) -> np.ndarray:
+    """How many examples of each class are right: int [..., C] of bool [..., N] and int [N]."""
+    classes = int(code.max(initial=-1)) + 1
+    hits = np.empty((*right.shape[:-1], classes), np.int64)
+    for row in np.ndindex(right.shape[:-1]):
+        hits[row] = np.bincount(code[right[row]], minlength=classes)
+    return hits
+
+
 def _class_accuracies(right: np.ndarray, code: np.ndarray) -> np.ndarray:
     """A member's accuracy in the class of each example: float [..., N] of bool [..., N].
 
     Classes are counted, not sorted: they are int [N] from 0 on.
     """
     count = np.maximum(np.bincount(code), 1)  # members with labels of their own may lack a class
-    hits = np.empty((*right.shape[:-1], len(count)))
-    for row in np.ndindex(right.shape[:-1]):
-        hits[row] = np.bincount(code, weights=right[row], minlength=len(count))
-    return (hits / count)[..., code]
+    accuracies: np.ndarray = (_hits(right, code) / count)[..., code]
+    return accuracies

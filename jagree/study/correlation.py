@@ -93,11 +93,13 @@ def correlation_table(
     """
     values = {name: value for name, value in values.items() if name not in NO_STATISTIC}
     rows: list[dict[str, object]] = []
-    for kind, level in SHOWN_BY.items():
-        epochs = np.array(history.epochs, int)
-        shown = np.flatnonzero(shown_epochs(epochs, agreement[level].to_numpy()))
-        curves = history.of(shown.tolist()).correlations(values, resamples=resamples, seed=seed)
-        rows += [_curve_row(name, kind, found) for name, found in curves.items()]
+    epochs = np.array(history.epochs, int)
+    shown = {kind: shown_epochs(epochs, agreement[by].to_numpy()) for kind, by in SHOWN_BY.items()}
+    either = np.flatnonzero(np.any(list(shown.values()), axis=0))
+    curves = history.of(either.tolist()).resampled(values, resamples=resamples, seed=seed)
+    for kind, of_kind in shown.items():
+        found = curves.correlations(np.flatnonzero(of_kind[either]).tolist())
+        rows += [_curve_row(name, kind, one) for name, one in found.items()]
     controls = {name: controls_of(name, list(values)) for name in values}
     ranks = rank_correlations(
         values, learned, classes, controls=controls, resamples=resamples, seed=seed

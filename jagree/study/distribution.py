@@ -7,11 +7,9 @@ are right by all or by none, and the distribution has two modes.
 Letters: K members, N examples; leading axes, such as epochs, are kept.
 """
 
-import itertools
-
 import numpy as np
 
-from jagree.study.agreement import checked, ratio
+from jagree.study.agreement import checked, count_right, ratio
 
 BIMODAL = 5 / 9  # Sarle's coefficient of a uniform distribution; above it suggests two modes
 
@@ -29,9 +27,7 @@ def right_counts(correct: np.ndarray) -> np.ndarray:
     >>> right_counts(np.array([[1, 1, 0, 0], [1, 1, 1, 0]], bool)).tolist()
     [1, 1, 2]
     """
-    right = checked(correct).sum(-2, dtype=np.int64)
-    members = correct.shape[-2]
-    return np.stack([(right == s).sum(-1) for s in range(members + 1)], -1)
+    return count_right(checked(correct))
 
 
 def poisson_binomial(accuracy: np.ndarray) -> np.ndarray:
@@ -164,12 +160,12 @@ def hacohen_agreement(prediction: np.ndarray) -> np.ndarray:
     0.6666666666666666
     """
     members, n = prediction.shape
-    ordered = np.sort(prediction, axis=0)
-    run = longest = (ordered[0] >= 0).astype(np.int64)
-    for before, row in itertools.pairwise(ordered):
-        run = np.where(row == before, run + 1, 1) * (row >= 0)
-        longest = np.maximum(longest, run)
-    return ratio(longest.sum(), n * members)
+    # Each member is counted with those after it: the first of the most common answer has them all.
+    most = np.zeros(n, np.min_scalar_type(members))
+    for k, row in enumerate(prediction):
+        alike = (prediction[k:] == row).view(np.uint8).sum(0, dtype=most.dtype)
+        np.maximum(most, alike * (row >= 0), out=most)
+    return ratio(most.sum(dtype=np.int64), n * members)
 
 
 def _moments(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

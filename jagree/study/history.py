@@ -76,7 +76,13 @@ class History:
     def correlations(
         self, values: Mapping[str, np.ndarray], *, resamples: int = RESAMPLES, seed: int = 0
     ) -> dict[str, CurveCorrelation]:
-        """The paper's r of each statistic, over these epochs.
+        """The paper's r of each statistic, over these epochs; see `resampled`."""
+        return self.resampled(values, resamples=resamples, seed=seed).correlations()
+
+    def resampled(
+        self, values: Mapping[str, np.ndarray], *, resamples: int = RESAMPLES, seed: int = 0
+    ) -> "Resampled":
+        """The curves of agreement and of each statistic, of the examples and of all resamples.
 
         Parameters
         ----------
@@ -101,18 +107,39 @@ class History:
             stop = min(start + BLOCK, self.examples)
             weight = weights.next(stop - start)
             agreed, union = (_bits(b, start, stop) for b in (self.agreed, self.any_right))
-            sums[0] += weight @ agreed.T
+            in_all = weight @ agreed.T
+            sums[0] += in_all
             sums[1] += weight @ union.T
             for s, name in enumerate(names):
                 value = scaled[name][start:stop]
                 known = ~np.isnan(value)
                 sums[2 + 2 * s] += weight @ (agreed * np.where(known, value, 0)).T
-                sums[3 + 2 * s] += weight @ agreed.T if known.all() else weight @ (agreed * known).T
-        agreement = _over(sums[0], sums[1])
-        return {
-            name: _correlation(agreement, _over(sums[2 + 2 * s], sums[3 + 2 * s]))
-            for s, name in enumerate(names)
+                sums[3 + 2 * s] += in_all if known.all() else weight @ (agreed * known).T
+        means = {
+            name: _over(sums[2 + 2 * s], sums[3 + 2 * s]) for s, name in enumerate(names)
         }
+        return Resampled(_over(sums[0], sums[1]), means)
+
+
+@dataclass(frozen=True)
+class Resampled:
+    """Curves of the examples, the first row, and of R resamples of them: float [1 + R, E] each.
+
+    Attributes
+    ----------
+    agreement : array
+    means : mapping of str to array
+        Of each statistic over the examples agreed on, in units of its own.
+    """
+
+    agreement: np.ndarray
+    means: Mapping[str, np.ndarray]
+
+    def correlations(self, positions: Sequence[int] | None = None) -> dict[str, CurveCorrelation]:
+        """The paper's r of each statistic, over some of the epochs or all."""
+        some = slice(None) if positions is None else list(positions)
+        agreement = self.agreement[:, some]
+        return {name: _correlation(agreement, mean[:, some]) for name, mean in self.means.items()}
 
 
 class _Weights:

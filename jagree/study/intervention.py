@@ -10,10 +10,10 @@ of the run counts as learned in the epoch after the last: the run does not say h
 an effect is that on the outcome cut off there, which is smaller than the effect on time itself
 where many are not learned.
 
-Letters: N examples, F factors, R resamples.
+Letters: N examples, F factors, M outcomes, R resamples.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pandas as pd
@@ -95,7 +95,8 @@ def effect_table(
         interval ``low`` to ``high`` (95 %), two-sided ``p`` (of the effect over its standard error,
         as normal) and ``p_adjusted`` for the number of factors (Benjamini and Hochberg);
         ``examples``, and ``never``, the fraction of them that count as learned after the last
-        epoch. nan for a factor that does not vary.
+        epoch. nan for a factor that does not vary, for all where the outcome does not, and where
+        examples are no more than factors and classes.
 
     Notes
     -----
@@ -105,50 +106,101 @@ def effect_table(
     """
     rows = []
     y = outcome(learned, last_epoch)
-    names = [name for name, value in factors.items() if np.ptp(value) > 0] if len(y) else []
-    fitted = _fitted([factors[name] for name in names], classes, y, resamples, seed)
+    names = varying(factors)
+    found = np.full((1 + resamples, len(names)), np.nan)
+    if len(np.unique(y)) > 1:
+        chosen = {name: factors[name] for name in names}
+        found = effects(chosen, y[:, None], classes, resamples, seed)[..., 0]
     for name, value in factors.items():
         row: dict[str, object] = {
             "split": split,
             "factor": name,
             "units": units.get(name, ""),
-            "least": value.min(initial=np.inf) if len(value) else np.nan,
-            "most": value.max(initial=-np.inf) if len(value) else np.nan,
+            "least": value.min() if len(value) else np.nan,
+            "most": value.max() if len(value) else np.nan,
             "examples": len(value),
             "never": np.isnan(learned).mean() if len(value) else np.nan,
         }
         if name in names:
-            drawn = fitted[:, names.index(name)]
-            tail = (1 - LEVEL) / 2
-            low, high = np.quantile(drawn[1:], [tail, 1 - tail]).tolist()
-            p = 2 * stats.norm.sf(abs(drawn[0]) / drawn[1:].std(ddof=1))
-            row |= {"effect": drawn[0], "low": low, "high": high, "p": p}
+            effect, low, high, p = told(found[:, names.index(name)])
+            row |= {"effect": effect, "low": low, "high": high, "p": p}
         rows.append(row)
     table = pd.DataFrame(rows, columns=list(EFFECTS))
     table["p_adjusted"] = adjusted(table["p"].to_numpy(np.float64))
     return table.astype(EFFECTS)
 
 
-def _fitted(
-    factors: list[np.ndarray], classes: np.ndarray, y: np.ndarray, resamples: int, seed: int
-) -> np.ndarray:
-    """Effects of the examples and of each resample: float [1 + R, F]."""
-    n = len(y)
-    if not factors:
-        return np.empty((1 + resamples, 0))
-    scaled = [(value - value.min()) / np.ptp(value) for value in factors]
-    code = np.unique(classes, return_inverse=True)[1]
-    dummies = [code == c for c in range(code.max() + 1)]
-    design = np.stack([*scaled, *dummies], -1).astype(np.float64)
+def varying(factors: Mapping[str, np.ndarray]) -> list[str]:
+    """Those that have more than one value."""
+    return [name for name, value in factors.items() if len(value) and np.ptp(value) > 0]
+
+
+def weights(n: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
+    """How often each example counts: once, and then as each resample has drawn it; float [N]."""
     draw = seeds.generator(seed, "bootstrap of effects")
-    found = np.empty((1 + resamples, len(factors)))
-    for row in range(1 + resamples):
-        weight = np.ones(n) if row == 0 else np.bincount(draw.integers(0, n, n), minlength=n)
-        weighted = design * weight[:, None]
-        # A class that is not drawn leaves a column of zeros: the solution of least length.
-        solution = np.linalg.lstsq(weighted.T @ design, weighted.T @ y, rcond=None)[0]
-        found[row] = solution[: len(factors)]
+    yield np.ones(n)
+    for _ in range(resamples):
+        yield np.bincount(draw.integers(0, n, n), minlength=n).astype(np.float64)
+
+
+def effects(
+    factors: Mapping[str, np.ndarray],
+    outcomes: np.ndarray,
+    classes: np.ndarray,
+    resamples: int,
+    seed: int,
+) -> np.ndarray:
+    """Effects on several outcomes, of the examples and of each resample.
+
+    Parameters
+    ----------
+    factors : mapping of str to float array [N]
+        That vary.
+    outcomes : float array [N, M]
+    classes : int array [N]
+    resamples, seed : int
+
+    Returns
+    -------
+    float array [1 + R, F, M]
+        From the least to the largest value of a factor; nan where examples are no more than what
+        is estimated of them, one number per factor and class.
+    """
+    n, several = outcomes.shape
+    code = np.unique(classes, return_inverse=True)[1]
+    found = np.full((1 + resamples, len(factors), several), np.nan)
+    if not factors or n <= len(factors) + code.max(initial=-1) + 1:
+        return found
+    scaled = [(value - value.min()) / np.ptp(value) for value in factors.values()]
+    columns = np.column_stack([*scaled, outcomes]).astype(np.float64)
+    for row, weight in zip(found, weights(n, resamples, seed), strict=True):
+        # Without the mean of its class: the same as a column for each class in the regression.
+        centred = without_class_means(columns, code, weight)
+        x, y = centred[:, : len(scaled)], centred[:, len(scaled) :]
+        weighted = (x * weight[:, None]).T
+        row[...] = np.linalg.lstsq(weighted @ x, weighted @ y, rcond=None)[0]
     return found
+
+
+def without_class_means(columns: np.ndarray, code: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Columns less the mean of each class, where examples count so often: float [N, columns]."""
+    size = np.maximum(np.bincount(code, weight), 1)
+    means = [np.bincount(code, weight * column) / size for column in columns.T]
+    left: np.ndarray = columns - np.stack(means, -1)[code]
+    return left
+
+
+def told(drawn: np.ndarray) -> tuple[float, float, float, float]:
+    """Estimate, interval and p of float [1 + R], whose first is the estimate; nan if that is."""
+    estimate = float(drawn[0])
+    known = drawn[1:][~np.isnan(drawn[1:])]
+    if np.isnan(estimate) or len(known) < 2:
+        return estimate, np.nan, np.nan, np.nan
+    tail = (1 - LEVEL) / 2
+    low, high = np.quantile(known, [tail, 1 - tail]).tolist()
+    error = float(known.std(ddof=1))
+    p = float(2 * stats.norm.sf(abs(estimate) / error)) if error > 0 else np.nan
+    return estimate, low, high, p
 
 
 def response_table(

@@ -9,7 +9,7 @@ left out of the mean over pairs; without a pair that has one (K = 1, or N = 0) t
 
 import numpy as np
 
-from jagree.study.agreement import checked, ratio
+from jagree.study.agreement import checked, count_right, ratio
 from jagree.study.pairs import pair_counts, pair_mean, same_answers
 
 
@@ -95,9 +95,9 @@ def fleiss_kappa(correct: np.ndarray) -> np.ndarray:
     """
     correct = checked(correct)
     k, n = correct.shape[-2:]
-    right = correct.sum(-2, dtype=np.int64)
-    differing = (right * (k - right)).sum(-1)  # of the pairs of one example, over all examples
-    share = ratio(right.sum(-1), k * n)
+    right, count = np.arange(k + 1), count_right(correct)
+    differing = (count * right * (k - right)).sum(-1)  # pairs of one example, over all examples
+    share = ratio((count * right).sum(-1), k * n)
     expected = 2 * share * (1 - share)  # 1 - Pe
     return 1 - ratio(ratio(2 * differing, n * k * (k - 1)), expected)
 

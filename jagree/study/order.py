@@ -89,8 +89,8 @@ class LearningTally:
             self._forgotten, self._right = (np.zeros(correct.shape, np.int32) for _ in "12")
             self._before = np.zeros_like(correct)
         new = correct & ~self._before
-        self._since[new] = epoch
-        self._first[new & (self._right == 0)] = epoch
+        np.copyto(self._since, epoch, where=new)
+        np.copyto(self._first, epoch, where=new & np.isnan(self._first))
         self._forgotten += self._before & ~correct
         self._right += correct
         self._before = correct.copy()  # not to hold what it may be a part of

@@ -64,10 +64,14 @@ def same_answers(prediction: np.ndarray, among: np.ndarray | None = None) -> np.
         Symmetric. The diagonal holds how many answers of the member count.
     """
     counts = prediction >= 0 if among is None else among & (prediction >= 0)
-    found = np.diag(np.count_nonzero(counts, axis=-1))
+    found = np.diag([np.count_nonzero(row) for row in counts])
+    everything = bool((found.diagonal() == prediction.shape[-1]).all())
     for i, j in pairs(len(prediction)):
         same = prediction[i] == prediction[j]
-        found[i, j] = found[j, i] = np.count_nonzero(same & counts[i] & counts[j])
+        if not everything:
+            same &= counts[i]
+            same &= counts[j]
+        found[i, j] = found[j, i] = np.count_nonzero(same)
     return found
 
 

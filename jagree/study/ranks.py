@@ -21,6 +21,7 @@ import numpy as np
 from scipy import stats
 
 from jagree import seeds
+from jagree.study.weighted_ranks import TOGETHER, Products, WeightedRanks
 from jagree.words import NO_VALUE
 
 RESAMPLES = 400
@@ -175,31 +176,33 @@ class _Sample:
         self._names = list(values)
         self._asked = list(controls) or self._names
         self._n = len(epoch)
-        self._codes = [_codes(column) for column in (*values.values(), epoch)]
-        self._classes = None if classes is None else _codes(classes)
-        self._controls: Mapping[str, Sequence[str]] = {}
-        if self._classes is not None:
+        self._parts = 1 if classes is None else len(np.unique(classes))
+        self._controls: Mapping[str, Sequence[str]] | None = None
+        if classes is not None:
             assert isinstance(controls, Mapping)
             self._controls = controls
-            largest = max(int(codes.max(initial=0)) for codes in self._codes) + 1
-            self._in_class = [_codes(self._classes * largest + codes) for codes in self._codes]
+        columns = (*values.values(), epoch)
+        self._ranks = WeightedRanks(columns, np.zeros(self._n) if classes is None else classes)
 
     def correlations(self, resamples: int, seed: int) -> dict[str, RankCorrelations]:
         """Of each statistic asked about, with intervals."""
         n = self._n
-        found = self._estimates(np.ones(n))
+        self._ranks.weigh(0, np.arange(n))
+        found = self._estimates(self._ranks.products(), 0)
         draw = seeds.generator(seed, "bootstrap of examples")
         drawn = np.full((resamples, *found.shape), np.nan)
-        if np.isfinite(found).any():
-            for row in drawn:
-                weight = np.bincount(draw.integers(0, n, n), minlength=n)
-                row[...] = self._estimates(weight.astype(np.float64))
+        for start in range(0, resamples if np.isfinite(found).any() else 0, TOGETHER):
+            some = drawn[start : start + TOGETHER]
+            for which in range(len(some)):
+                self._ranks.weigh(which, draw.integers(0, n, n))
+            products = self._ranks.products()
+            for which, row in enumerate(some):
+                row[...] = self._estimates(products, which)
         low, high = _percentiles(drawn)
-        parts = 1 if self._classes is None else int(self._classes.max(initial=-1)) + 1
         answers = {}
         for s, name in enumerate(self._asked):
-            controls = tuple(self._controls.get(name, ()))
-            free = (n - 2, n - 1 - parts, n - 1 - parts - len(controls))
+            controls = tuple((self._controls or {}).get(name, ()))
+            free = (n - 2, n - 1 - self._parts, n - 1 - self._parts - len(controls))
             three = [
                 RankCorrelation(
                     float(found[s, q]),
@@ -213,60 +216,24 @@ class _Sample:
             answers[name] = RankCorrelations(three[0], three[1], three[2], controls)
         return answers
 
-    def _estimates(self, weight: np.ndarray) -> np.ndarray:
+    def _estimates(self, products: Products, which: int) -> np.ndarray:
         """The three coefficients of each statistic asked about: float [S, 3]."""
         found = np.full((len(self._asked), 3), np.nan)
-        middle = (weight.sum() + 1) / 2
-        rank = np.array([_mid_ranks(codes, weight) - middle for codes in self._codes])
-        plain = _weighted_products(rank, weight)
-        of = [self._names.index(name) for name in self._asked]
-        found[:, 0] = [_coefficient(plain, s, ()) for s in of]
-        if self._classes is None:
-            return found
-        size = np.bincount(self._classes, weight)
-        share = 1 / np.maximum(size, 1)[self._classes]
-        # Ranks go on from one class to the next: the mean rank of a class is in its middle.
-        centre = (np.cumsum(size) - size + (size + 1) / 2)[self._classes]
-        in_class = np.array([_mid_ranks(c, weight) - centre for c in self._in_class]) * share
-        within = _weighted_products(in_class, weight)
-        found[:, 1] = [_coefficient(within, s, ()) for s in of]
-        total = plain.diagonal().copy()
-        for row in rank:
-            row -= (np.bincount(self._classes, weight * row) * _inverse(size))[self._classes]
-        given = _weighted_products(rank, weight)
+        plain, given = products.plain[which], products.given[which]
         positions = {name: s for s, name in enumerate(self._names)}
-        found[:, 2] = [
-            _coefficient(given, s, [positions[c] for c in self._controls[name]], total)
-            for s, name in zip(of, self._asked, strict=True)
-        ]
+        for row, name in zip(found, self._asked, strict=True):
+            s = positions[name]
+            row[0] = _coefficient(plain, s, ())
+            if self._controls is not None:
+                others = [positions[control] for control in self._controls[name]]
+                row[1] = _coefficient(products.within[which], s, ())
+                row[2] = _coefficient(given, s, others, plain.diagonal())
         return found
 
 
 def _late(epoch: np.ndarray) -> np.ndarray:
     """Never after every epoch."""
     return np.where(np.isnan(epoch), np.inf, epoch)
-
-
-def _codes(values: np.ndarray) -> np.ndarray:
-    """Which of the distinct values, in ascending order, each is."""
-    return np.unique(values, return_inverse=True)[1]
-
-
-def _mid_ranks(codes: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Mean rank of each example among all, from 1; the same for the same code."""
-    count = np.bincount(codes, weight)
-    ranks: np.ndarray = (np.cumsum(count) - count + (count + 1) / 2)[codes]
-    return ranks
-
-
-def _inverse(size: np.ndarray) -> np.ndarray:
-    return np.divide(1, size, out=np.zeros(len(size)), where=size > 0)
-
-
-def _weighted_products(rank: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Sums of products of each two rows: float [S + 1, S + 1]."""
-    products: np.ndarray = (rank * weight) @ rank.T
-    return products
 
 
 def _coefficient(

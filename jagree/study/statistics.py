@@ -76,14 +76,17 @@ def with_statistics(examples: pd.DataFrame, statistics: xr.Dataset) -> pd.DataFr
         If an example has no statistics.
     """
     columns = {str(name): v.values for name, v in statistics.data_vars.items()}
-    right = pd.DataFrame(columns, index=pd.Index(statistics["id"].values.astype(str)))
-    missing = examples.loc[~examples["id"].isin(right.index), "id"]
-    if len(missing):
-        raise UsageError(
-            f"{len(missing)} examples have no image statistics, '{missing.iloc[0]}' for one; "
-            "measure the data that was recorded (stage 'statistics')"
-        )
-    found = right.loc[examples["id"]].reset_index(drop=True)
+    found = pd.DataFrame(columns, copy=False)
+    measured, asked = pd.Index(statistics["id"].values), pd.Index(examples["id"])
+    if not measured.equals(asked):  # usually both are all of a split, in its order
+        position = measured.get_indexer(asked)
+        missing = asked[position < 0]
+        if len(missing):
+            raise UsageError(
+                f"{len(missing)} examples have no image statistics, '{missing[0]}' for one; "
+                "measure the data that was recorded (stage 'statistics')"
+            )
+        found = found.iloc[position].reset_index(drop=True)
     return pd.concat([examples.reset_index(drop=True), found], axis=1)
 
 

@@ -15,6 +15,8 @@ from jagree.study.epochs import class_codes, sets_as_numbers, walk, without
 from jagree.study.examples import ExampleTally
 from jagree.study.groups import GroupTally, PairTally
 from jagree.study.history import HistoryTally
+from jagree.study.intervention import effect_table, response_table
+from jagree.study.moves import move_table
 from jagree.study.ranks import RESAMPLES
 from jagree.study.statistics import with_statistics
 from jagree.study.tables import AgreementTally, MemberTally, joined, train_first
@@ -36,6 +38,11 @@ class Study:
         See `jagree.study.agreed.AgreedTally`; the first two are empty without statistics.
     correlations : pandas.DataFrame
         See `jagree.study.correlation.correlation_table`; empty without statistics.
+    effects, responses : pandas.DataFrame
+        See `jagree.study.intervention`; empty where no column of the statistics is assigned, that
+        is, has the attribute of this name at 1.
+    moves : pandas.DataFrame
+        See `jagree.study.moves`: what image statistics alone would have suggested; empty as well.
     examples : mapping of str to pandas.DataFrame
         Of each split: `jagree.study.example_table`, and its statistics where there are any.
     """
@@ -50,6 +57,9 @@ class Study:
     classes: pd.DataFrame
     right_counts: pd.DataFrame
     correlations: pd.DataFrame
+    effects: pd.DataFrame
+    responses: pd.DataFrame
+    moves: pd.DataFrame
     examples: Mapping[str, pd.DataFrame]
 
 
@@ -87,6 +97,9 @@ def study_record(
     for split in splits.values():
         walk(split.split, *split.tallies)
     every = list(splits.values())
+    correlations = [s.correlations() for s in every]
+    effects = [s.effects() for s in every]
+    moves = [s.moves(*two) for s, *two in zip(every, correlations, effects, strict=True)]
     return Study(
         agreement=joined([s.agreement.table() for s in every]),
         members=joined([s.members.table() for s in every]),
@@ -97,7 +110,10 @@ def study_record(
         types=joined([s.agreed.types() for s in every]),
         classes=joined([s.agreed.classes() for s in every]),
         right_counts=joined([s.agreed.right_counts() for s in every]),
-        correlations=joined([s.correlations() for s in every]),
+        correlations=joined(correlations),
+        effects=joined(effects),
+        responses=joined([s.responses() for s in every]),
+        moves=joined(moves),
         examples={name: split.example_table() for name, split in splits.items()},
     )
 
@@ -151,13 +167,10 @@ class _Split:
 
     def correlations(self) -> pd.DataFrame:
         """Those of this split; no row without statistics."""
-        units = {}
-        if self._statistics is not None:
-            units = {str(k): str(v.attrs.get("units", "")) for k, v in self._statistics.items()}
         return correlation_table(
             self._name,
             numbers(self._columns),
-            units,
+            self._units,
             history=self._history,
             agreement=self.agreement.table(),
             learned=self._examples.agreed_for_good,
@@ -165,6 +178,58 @@ class _Split:
             resamples=self._resamples,
             seed=self._seed,
         )
+
+    def effects(self) -> pd.DataFrame:
+        """Those of this split; no row where nothing is assigned."""
+        return effect_table(
+            self._name,
+            self._factors,
+            self._units,
+            self._examples.agreed_for_good,
+            common_classes(self.split),
+            self._last_epoch,
+            resamples=self._resamples,
+            seed=self._seed,
+        )
+
+    def responses(self) -> pd.DataFrame:
+        """Those of this split; no row where nothing is assigned."""
+        learned = self._examples.agreed_for_good
+        return response_table(self._name, self._factors, self._units, learned, self._last_epoch)
+
+    def moves(self, correlations: pd.DataFrame, effects: pd.DataFrame) -> pd.DataFrame:
+        """Those of this split, given its other tables; no row where nothing is assigned."""
+        return move_table(
+            self._name,
+            self._factors,
+            numbers(self._columns),
+            self._examples.agreed_for_good,
+            common_classes(self.split),
+            self._last_epoch,
+            correlations=correlations,
+            found=effects,
+            resamples=self._resamples,
+            seed=self._seed,
+        )
+
+    @property
+    def _units(self) -> dict[str, str]:
+        known = {} if self._statistics is None else self._statistics
+        return {str(name): str(v.attrs.get("units", "")) for name, v in known.items()}
+
+    @property
+    def _factors(self) -> dict[str, np.ndarray]:
+        """Columns that are assigned; tables written before there was the attribute have none."""
+        known = {} if self._statistics is None else self._statistics
+        return {
+            name: value
+            for name, value in numbers(self._columns).items()
+            if known[name].attrs.get("assigned", 0)
+        }
+
+    @property
+    def _last_epoch(self) -> int:
+        return int(self.split["epoch"].values[-1])
 
 
 def common_classes(split: xr.Dataset) -> np.ndarray:

@@ -191,11 +191,13 @@ def _busy(folder: Path) -> bool:
 
 def _conclude(runs: Sequence[Run], outcome: Outcome, workdir: Path, wanted: Sequence[str]) -> int:
     """Show and keep the table of all runs, name those that failed; the exit code."""
+    from jagree.study import side_by_side
+
     rows = [_row(run, outcome, wanted) for run in runs]
     kept = workdir / "sweep.csv"
-    write(kept, summary.together(kept, summary.table(rows)).to_csv(index=False).encode())
+    write(kept, summary.together(kept, side_by_side.table(rows)).to_csv(index=False).encode())
     say("")
-    say(summary.text(rows))
+    say(side_by_side.text(rows))
     for r in rows:
         if "problem" in r:
             say(f"{r['name']}: {r['problem']}")
@@ -213,17 +215,19 @@ def _conclude(runs: Sequence[Run], outcome: Outcome, workdir: Path, wanted: Sequ
 
 def _row(run: Run, outcome: Outcome, wanted: Sequence[str]) -> dict[str, Any]:
     """The run's row of the table; a run.json that was damaged meanwhile is a ``problem``."""
+    from jagree.study import side_by_side
+
     known = {"name": run.name, **run.changes}
     try:
         about = run.about()
         status = _status(run, about, outcome, wanted)
-        return {**known, "status": status, **summary.row(run.folder, about)}
+        return {**known, "status": status, **side_by_side.row(run.folder, about)}
     except UsageError as error:
         problem = str(error)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         problem = f"'{run.folder / 'run.json'}' is damaged ({type(error).__name__}: {error})"
     status = "failed" if run.name in outcome.codes else "waiting"
-    return {**known, "status": status, **summary.row(run.folder, {}), "problem": problem}
+    return {**known, "status": status, **side_by_side.row(run.folder, {}), "problem": problem}
 
 
 def _status(run: Run, about: Mapping[str, Any], outcome: Outcome, wanted: Sequence[str]) -> str:

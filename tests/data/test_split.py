@@ -147,3 +147,20 @@ def test_a_sample_stays_what_it_was() -> None:
 def test_ids_do_not_run_into_one_another() -> None:
     one, other = (make(2, id=np.array(ids)) for ids in (["a", "bc"], ["ab", "c"]))
     assert one.fingerprint != other.fingerprint
+
+
+@pytest.mark.parametrize("values", [["a", "b"], [1.0, np.nan], [1.0, np.inf]])
+def test_what_is_assigned_is_a_number_of_every_example(values: list[object]) -> None:
+    Column(np.array(values), "", "dose")
+    with pytest.raises(ValueError, match="'dose' is assigned, so every example must have a finite"):
+        Column(np.array(values), "", "dose", assigned=True)
+
+
+def test_what_is_assigned_stays_so_in_a_sample() -> None:
+    columns = {
+        "dose": Column(np.arange(4), "", "dose", assigned=True),
+        "size": Column(np.arange(4), "", "side"),
+    }
+    part = make(4, metadata=columns).take(np.array([1, 3]))
+    assert part.metadata["dose"].assigned
+    assert not part.metadata["size"].assigned

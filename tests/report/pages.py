@@ -1,6 +1,6 @@
 """What a report is made of, small and by hand, and a reader of the page."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -8,9 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from jagree.report import write_report
+from jagree.report import FigureOnPage, write_report
+from jagree.study.findings import FAILS, HOLDS, UNTOLD, Finding, Verdict
+from jagree.study.intervention import EFFECTS
+from jagree.study.moves import MOVES
+from jagree.study.whole import Study
 
-VOID = {"meta", "img", "br"}
+VOID = {"meta", "img", "br", "input"}
 
 
 def about() -> dict[str, Any]:
@@ -94,9 +98,121 @@ def examples(n: int = 6) -> pd.DataFrame:
                 "cat", "<b>dog</b>", "cat", "cat", "<b>dog</b>", "(not finite)",
             ],
             "most_common_prediction_members": [2, 3, 3, 2, 3, 0],
+            "same_mistake": [False, False, False, False, True, False],
+            "entropy": [1.0, 2.0, 3.0, 4.0, np.nan, 6.5],
         }
     )  # fmt: skip
     return table.iloc[:n]
+
+
+def classes() -> pd.DataFrame:
+    """As `jagree.study.agreed.AgreedTally` gives it; only the names count here."""
+    rows = [
+        (split, epoch, code, name, 3, 1, 0.5)
+        for split in ("train", "test")
+        for epoch in (2, 4)
+        for code, name in enumerate(("cat", "<b>dog</b>"))
+    ]
+    columns = ["split", "epoch", "class", "class_name", "examples", "agreed", "share"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def intervals() -> pd.DataFrame:
+    """Of agreement after the last epoch of train."""
+    rows = [("train", 4, "true_positive_agreement", 0.851, 0.84, 0.8625)]
+    return pd.DataFrame(rows, columns=["split", "epoch", "measure", "value", "low", "high"])
+
+
+def correlations() -> pd.DataFrame:
+    """Two statistics: one goes with learning, the other does not but for its curve."""
+    rows = [
+        ("entropy", "bit", "curves_v1", -0.5, -0.6, -0.4, 0.01, np.nan, 9, ""),
+        ("entropy", "bit", "curves_v2", -0.55, -0.6, -0.4, 0.01, np.nan, 9, ""),
+        ("entropy", "bit", "examples", 0.4, 0.3, 0.5, 1e-9, 2e-9, 500, ""),
+        ("entropy", "bit", "within_class", 0.3, 0.2, 0.4, 1e-9, 2e-9, 500, ""),
+        ("entropy", "bit", "partial", 0.125, -0.02, 0.25, 0.02, 0.04, 500, "dct_share"),
+        ("dct_share", "", "curves_v1", 0.97, 0.9, 0.99, 1e-9, np.nan, 9, ""),
+        ("dct_share", "", "curves_v2", 0.98, 0.9, 0.99, 1e-9, np.nan, 9, ""),
+        ("dct_share", "", "examples", -0.02, -0.1, 0.1, 0.8, 0.8, 500, ""),
+        ("dct_share", "", "within_class", -0.01, -0.1, 0.1, 0.9, 0.9, 500, ""),
+        ("dct_share", "", "partial", np.nan, np.nan, np.nan, np.nan, np.nan, 500, "entropy"),
+    ]
+    columns = ["statistic", "units", "kind", "coefficient", "low", "high", "p", "p_adjusted"]
+    table = pd.DataFrame(rows, columns=[*columns, "points", "controls"])
+    table.insert(0, "split", "train")
+    return table
+
+
+def effects(*rows: tuple[object, ...]) -> pd.DataFrame:
+    """By default of three factors: one delays, one brings forward, one cannot be told apart."""
+    some = rows or (
+        ("train", "noise", "grey levels", 0.0, 55.0, 1.5, 1.0, 2.0, 1e-6, 2e-6, 500, 0.25),
+        ("train", "contrast", "", 25.0, 79.99, -2.5, -3.0, -2.0, 1e-6, 2e-6, 500, 0.25),
+        ("train", "shape_size", "pixels", 15.0, 22.0, 0.1, -0.3, 0.5, 0.6, 0.6, 500, 0.25),
+    )
+    return pd.DataFrame(some, columns=list(EFFECTS)).astype(EFFECTS)
+
+
+def moves() -> pd.DataFrame:
+    """What entropy and the DCT suggest of two of these factors."""
+    columns = ["factor", "statistic", "coefficient", "low", "high", "p", "p_adjusted"]
+    columns += ["correlation", "slope", "suggested", "suggested_low", "suggested_high"]
+    columns += ["effect", "effect_low", "effect_high"]
+    rows = [
+        ("noise", "dct_share", 1.0, 0.9, 1.1, 0.0, 0.0, 0.1, 0.5, 0.5, 0.4, 0.6, 1.5, 1.0, 2.0),
+        ("noise", "entropy", -2.0, -2.1, -1.9, 0.0, 0.0, 0.3, 0.4, -0.8, -1, -0.6, 1.5, 1.0, 2.0),
+        ("contrast", "entropy", 0.2, 0.1, 0.3, 0.0, 0.0, 0.3, 0.4, 0.08, -1, 1, -2.5, -3.0, -2.0),
+    ]
+    table = pd.DataFrame(rows, columns=columns).assign(split="train", examples=500)
+    return table[list(MOVES)].astype(MOVES)
+
+
+def study(**changes: Any) -> Study:
+    """Tables of the above; those that no page shows have no rows."""
+    content: dict[str, Any] = {
+        "agreement": agreement(),
+        "members": members(),
+        "intervals": intervals(),
+        "pairs": pd.DataFrame(),
+        "groups": pd.DataFrame(),
+        "curves": pd.DataFrame(),
+        "types": pd.DataFrame(),
+        "classes": classes(),
+        "right_counts": pd.DataFrame(),
+        "correlations": correlations().iloc[:0],
+        "effects": effects().iloc[:0],
+        "responses": pd.DataFrame(),
+        "moves": moves().iloc[:0],
+        "examples": {"train": examples()},
+    }
+    return Study(**(content | changes))
+
+
+def finding(sentence: str = "Agreement is <i>high</i>.", **changes: Any) -> Finding:
+    content: dict[str, Any] = {
+        "key": "high",
+        "sentence": sentence,
+        "source": "v1 fig. 2a",
+        "criterion": "0.5 or more",
+        "needs": "a run on anything",
+        "check": lambda runs: [],
+    }
+    return Finding(**(content | changes))
+
+
+def checks() -> list[tuple[Finding, list[Verdict]]]:
+    """One that holds, one that does not hold for a part, one that cannot be told."""
+    return [
+        (finding(), [Verdict(("run",), "train", HOLDS, "agreement 0.851")]),
+        (
+            finding("Test is like train."),
+            [
+                Verdict(("run",), "epoch 2", HOLDS, "0.1 apart"),
+                Verdict(("run",), "epoch 4", FAILS, "0.3 apart"),
+            ],
+        ),
+        (finding("Voc is hard."), [Verdict((), "", UNTOLD, why="no run on Pascal VOC")]),
+    ]
 
 
 def diverged(*rows: tuple[int, str, int]) -> pd.DataFrame:
@@ -115,6 +231,7 @@ class Page(HTMLParser):
     text: str = ""
     tags: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     open_tags: list[str] = field(default_factory=list)
+    scripts: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         super().__init__()
@@ -132,23 +249,26 @@ class Page(HTMLParser):
         assert self.open_tags.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        if self.open_tags[-1:] != ["style"]:
+        if self.open_tags[-1:] == ["script"]:
+            self.scripts.append(data)
+        elif self.open_tags[-1:] != ["style"]:
             self.text += " " + data
 
     def all(self, tag: str) -> list[dict[str, str]]:
         return [attributes for name, attributes in self.tags if name == tag]
 
 
+TABLES = tuple(field.name for field in fields(Study))
+
+
 def write(path: Path, **changes: Any) -> Page:
-    """Write a report of the above, with changes, and read it."""
+    """Write a report of the above, with changes to what it is given or to the study's tables."""
+    tables = {name: changes.pop(name) for name in TABLES if name in changes}
     content: dict[str, Any] = {
         "about": about(),
-        "agreement": agreement(),
-        "examples": {"train": examples()},
-        "members": members(),
+        "study": study(**tables),
         "diverged": diverged(),
-        "figures": {"Agreement": b"\x89PNG not really"},
-        "captions": {},
+        "figures": {"agreement": FigureOnPage("Agreement", "Blue: agreement.", b"\x89PNG no")},
         "images": {"train": pictures()},
     }
     write_report(path, **(content | changes))

@@ -5,10 +5,12 @@ from types import ModuleType
 
 import pytest
 
+import jagree.report.examples
+import jagree.report.numbers
 import jagree.report.terms
 import jagree.words
 
-MODULES = [jagree.report.terms, jagree.words]
+MODULES = [jagree.report.examples, jagree.report.numbers, jagree.report.terms, jagree.words]
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda m: m.__name__)

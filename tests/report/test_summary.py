@@ -1,17 +1,21 @@
 """The sentences, word by word."""
 
 import math
+from typing import Any
 
+import pandas as pd
 import pytest
 
 from jagree.report import summary
-from tests.report.pages import about, agreement, diverged, examples
+from tests.report.pages import about, agreement, diverged, examples, intervals
 
 
-def said(**changes: object) -> str:
-    content = {"about": about(), "agreement": agreement()} | changes
-    text = " | ".join(summary.paragraphs(**content))  # type: ignore[arg-type]
-    return text.replace("\N{NO-BREAK SPACE}", " ")
+def said(**changes: pd.DataFrame | dict[str, Any]) -> str:
+    tables: dict[str, Any] = {"about": about(), "agreement": agreement()} | changes
+    known, table = tables["about"], tables["agreement"]
+    parts = [summary.lead(known, table)]
+    parts += summary.results(table, tables.get("intervals", intervals().iloc[:0])).values()
+    return " | ".join([*parts, *summary.notes(known, table)]).replace("\N{NO-BREAK SPACE}", " ")
 
 
 def test_what_was_run_and_what_came_out() -> None:
@@ -33,6 +37,24 @@ def test_what_was_run_and_what_came_out() -> None:
     assert "75.0 % of the test examples" in test
     assert "Agreement lies 15.0 percentage points below this second level" in test
     assert "furthest above that level after epoch 2, at a mean accuracy of 30.0 %" in test
+
+
+def test_agreement_has_its_interval() -> None:
+    assert "all 3 got 85.1 % right (95 % interval over examples: 84.0 to 86.2 %): this" in said(
+        intervals=intervals()
+    )
+
+
+def test_numbers_to_look_for_first() -> None:
+    found = summary.key_numbers(agreement())
+    assert list(found) == ["Training, epoch 4", "Test, epoch 4"]
+    assert {k: v.replace("\N{NO-BREAK SPACE}", " ") for k, v in found["Test, epoch 4"].items()} == {
+        "Mean accuracy": "75.0 %",
+        "Agreement": "50.0 %",
+        "Chance level within classes": "65.0 %",
+    }
+    alone = summary.key_numbers(agreement().assign(members=1))
+    assert list(alone["Test, epoch 4"]) == ["Mean accuracy"]
 
 
 def test_never_above_chance() -> None:
@@ -115,6 +137,7 @@ def test_counts_of_examples() -> None:
     assert text.startswith("2 of 6 training examples (33.3 %) were agreed on for good at the end")
     assert "3 (50.0 %) were never once agreed on" in text
     assert "and 1 (16.7 %) were agreed on for a time" in text
+    assert text.endswith("all networks agree on the same wrong answer for 1 (16.7 %).")
     assert summary.counts("test", examples(0)) == "There are no examples."
 
 

@@ -103,6 +103,7 @@ def test_every_statistic_is_that_of_the_image_with_its_id(
         "preset": "speedy", "seed": 0, "repeats": 1
     }  # fmt: skip
     assert found["clutter"].attrs["kind"] == "metadata"
+    assert found["clutter"].attrs["assigned"] == 1
     np.testing.assert_array_equal(found["clutter"], split.metadata["clutter"].values)
 
 

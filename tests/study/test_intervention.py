@@ -4,15 +4,19 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 from statsmodels.api import OLS
 
 from jagree.study.intervention import EFFECTS, dose_groups, effect_table, outcome, response_table
 
 LAST = 30
+SIMULATIONS = 200
 PLANTED = {"noise": 8.0, "clutter": 3.0, "size": -4.0, "nothing": 0.0}  # epochs, least to most
 
 
-def planted(seed: int, n: int = 1500) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
+def planted(
+    seed: int, n: int = 1500, last: int = LAST
+) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
     """Factors, when examples are learned, and their classes, which matter too."""
     rng = np.random.default_rng(seed)
     factors = {
@@ -29,7 +33,7 @@ def planted(seed: int, n: int = 1500) -> tuple[dict[str, np.ndarray], np.ndarray
     for name, effect in PLANTED.items():
         least, most = factors[name].min(), factors[name].max()
         epoch += effect * (factors[name] - least) / (most - least)
-    return factors, np.where(epoch > LAST, np.nan, epoch), classes
+    return factors, np.where(epoch > last, np.nan, epoch), classes
 
 
 def test_effects_are_those_of_a_regression_on_all_factors() -> None:
@@ -49,21 +53,54 @@ def test_effects_are_those_of_a_regression_on_all_factors() -> None:
     assert table.loc[3, "p"] == pytest.approx(fit.pvalues[3], abs=0.1)
 
 
+def often(seeds: int, chance: float) -> tuple[int, int]:
+    """Between which counts 99.9 % of draws of so many lie."""
+    low, high = stats.binom.interval(0.999, seeds, chance)
+    return int(low), int(high)
+
+
 def test_planted_effects_are_in_their_intervals_as_often_as_they_should() -> None:
     inside = dict.fromkeys(PLANTED, 0)
     found_at_random = 0
-    for seed in range(100):
-        factors, learned, classes = planted(seed, 400)
-        table = effect_table(
-            "train", factors, {}, np.nan_to_num(learned, nan=40.0), classes, 99, resamples=100
-        ).set_index("factor")
+    for seed in range(SIMULATIONS):
+        factors, learned, classes = planted(seed, 400, last=99)  # all are learned
+        table = effect_table("train", factors, {}, learned, classes, 99, resamples=200)
+        table = table.set_index("factor")
         for name, effect in PLANTED.items():
             inside[name] += table.loc[name, "low"] <= effect <= table.loc[name, "high"]
         found_at_random += table.loc["nothing", "p"] < 0.05
-    assert found_at_random <= 12  # 5 expected of 100, three standard errors above
-    # 40 in place of what is cut off at 30 moves nothing but the noise of a few examples.
-    for name in ("nothing", "clutter", "size"):
-        assert inside[name] >= 85, (name, inside)
+    low, high = often(SIMULATIONS, 0.95)
+    assert all(low <= count <= high for count in inside.values()), inside
+    low, high = often(SIMULATIONS, 0.05)
+    assert low <= found_at_random <= high
+
+
+def test_where_many_are_never_learned_the_effect_is_that_on_the_outcome_cut_off() -> None:
+    factors, learned, classes = planted(1, 200_000, last=18)
+    assert 0.2 < np.isnan(learned).mean() < 0.4
+    truth = effect_table("train", factors, {}, learned, classes, 18, resamples=2)["effect"]
+    for name, effect in zip(PLANTED, truth, strict=True):
+        assert abs(effect) < max(0.9 * abs(PLANTED[name]), 0.1), name  # smaller than on time
+    inside = np.zeros(len(PLANTED), int)
+    for seed in range(SIMULATIONS):
+        factors, learned, classes = planted(seed, 400, last=18)
+        table = effect_table("train", factors, {}, learned, classes, 18, resamples=200)
+        inside += (table["low"] <= truth) & (truth <= table["high"])
+    low, high = often(SIMULATIONS, 0.95)
+    assert ((low <= inside) & (inside <= high)).all(), inside
+
+
+def test_adjusted_for_the_number_of_factors_few_runs_find_any_of_ten_that_do_nothing() -> None:
+    plain = after = 0
+    for seed in range(SIMULATIONS):
+        rng = np.random.default_rng(seed)
+        factors = {str(f): rng.random(150) for f in range(10)}
+        learned, classes = rng.integers(1, 9, 150).astype(float), rng.integers(0, 3, 150)
+        table = effect_table("train", factors, {}, learned, classes, 9, resamples=100)
+        plain += table["p"].min() < 0.05
+        after += table["p_adjusted"].min() < 0.05
+    assert plain > 0.3 * SIMULATIONS  # 1 - 0.95 ** 10 is 0.4
+    assert after <= often(SIMULATIONS, 0.07)[1]  # the p of a finite bootstrap is a bit too small
 
 
 def test_never_counts_as_the_epoch_after_the_last() -> None:
@@ -78,6 +115,31 @@ def test_a_factor_that_does_not_vary_has_no_effect_to_tell() -> None:
     assert math.isnan(table.loc[0, "p_adjusted"])
     assert not math.isnan(table.loc[1, "effect"])
     assert (table["least"].iloc[0], table["most"].iloc[0]) == (3, 3)
+
+
+def test_an_outcome_that_does_not_vary_has_no_effect() -> None:
+    factors, _, classes = planted(0, 50)
+    for learned in (np.full(50, np.nan), np.full(50, 3.0)):
+        table = effect_table("train", factors, {}, learned, classes, 9, resamples=20)
+        assert table[["effect", "low", "high", "p", "p_adjusted"]].isna().all(axis=None)
+        assert (table["never"] == np.isnan(learned).mean()).all()
+
+
+def test_examples_must_be_more_than_what_is_estimated_of_them() -> None:
+    for n, told in ((8, False), (9, True)):  # four factors and four classes
+        factors, learned, _ = planted(0, n)
+        table = effect_table("train", factors, {}, learned, np.arange(n) % 4, LAST, resamples=20)
+        assert table["effect"].notna().all() == told
+        assert table["low"].notna().all() == told
+
+
+def test_a_class_of_one_example_changes_no_effect() -> None:
+    factors, learned, classes = planted(0, 200)
+    before = effect_table("train", factors, {}, learned, classes, LAST, resamples=20)
+    more = {name: np.append(value, value[0]) for name, value in factors.items()}
+    args = (np.append(learned, 29.0), np.append(classes, 4), LAST)
+    after = effect_table("train", more, {}, *args, resamples=20)
+    np.testing.assert_allclose(after["effect"], before["effect"], rtol=1e-9)
 
 
 def test_without_examples_or_factors_there_are_no_effects() -> None:

@@ -8,7 +8,10 @@ import pytest
 import xarray as xr
 
 from jagree.errors import UsageError
+from jagree.statistics.table import open_tables, write_tables
 from jagree.study import agreement_table, epochs, example_table, member_table, whole
+from jagree.study.intervention import EFFECTS, RESPONSES, effect_table, response_table
+from jagree.study.moves import MOVES, move_table
 from tests.study.records import write
 
 LABELS = {"test": np.arange(30) % 3, "train": np.arange(50) % 3}
@@ -56,6 +59,61 @@ def test_tables_are_those_of_one_by_one(tmp_path: Path) -> None:
     assert len(found.groups) == 0
 
 
+def assigned(name: str) -> xr.Dataset:
+    """The statistics, and a factor."""
+    dose = np.random.default_rng(2).random(len(LABELS[name]))
+    attributes = {"units": "grey levels", "kind": "metadata", "assigned": 1}
+    table = statistics(name).assign(noise=("example", dose, attributes))
+    table["entropy"].attrs["assigned"] = 0
+    return table
+
+
+def test_what_is_assigned_has_effects(tmp_path: Path) -> None:
+    record = write(tmp_path, LABELS, predictions(), epochs=range(3, 11))
+    tables = {name: assigned(name) for name in LABELS}
+    found = whole.study_record(record, tables, leave_out=[1], resamples=20, seed=3)
+    effects, responses, moves = [], [], []
+    for name in ("train", "test"):
+        examples = example_table(record[name], leave_out=[1])
+        learned, classes = examples["agreed_for_good"].to_numpy(), LABELS[name]
+        assert 0 < np.isnan(learned).mean() < 1
+        factors, units = {"noise": tables[name]["noise"].values}, {"noise": "grey levels"}
+        effect = effect_table(name, factors, units, learned, classes, 10, resamples=20, seed=3)
+        effects.append(effect)
+        responses.append(response_table(name, factors, units, learned, 10))
+        moves.append(
+            move_table(
+                name,
+                factors,
+                {"entropy": tables[name]["entropy"].values},
+                learned,
+                classes,
+                10,
+                correlations=found.correlations[found.correlations["split"] == name],
+                found=effect,
+                resamples=20,
+                seed=3,
+            )
+        )
+    for table, parts in ((found.effects, effects), (found.responses, responses)):
+        pd.testing.assert_frame_equal(table, pd.concat(parts, ignore_index=True))
+    pd.testing.assert_frame_equal(found.moves, pd.concat(moves, ignore_index=True))
+    assert list(found.moves["statistic"]) == ["entropy", "entropy"]
+
+
+def test_a_split_whose_statistics_say_nothing_of_it_has_no_effects(tmp_path: Path) -> None:
+    """As those that were written before it was noted; from the disk, as a run has them."""
+    record = write(tmp_path, LABELS, predictions(), epochs=range(1, 9))
+    old, new = statistics("train"), assigned("test")
+    for table, name in ((old, "train"), (new, "test")):
+        table.attrs |= {"fingerprint": name, "split": name, "columns": list(table), "failed": "{}"}
+    write_tables({"train": old, "test": new}, tmp_path / "statistics.zarr")
+    read = open_tables(tmp_path / "statistics.zarr")
+    found = whole.study_record(record, read, resamples=20)
+    for table in (found.effects, found.responses, found.moves):
+        assert set(table["split"]) == {"test"}
+
+
 def test_every_epoch_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     record = write(tmp_path, LABELS, predictions(), epochs=range(1, 9))
     read = []
@@ -75,6 +133,13 @@ def test_a_record_without_statistics_has_empty_tables_of_them(tmp_path: Path) ->
     found = whole.study_record(record, {}, resamples=5)
     assert len(found.curves) == len(found.types) == len(found.correlations) == 0
     assert list(found.curves.columns) == ["split", "epoch", "statistic", "mean", "examples"]
+    empty = {"effects": EFFECTS, "responses": RESPONSES, "moves": MOVES}
+    for with_some in ({}, {"train": statistics("train")}):  # none of which are assigned
+        found = whole.study_record(record, with_some, resamples=5)
+        for name, columns in empty.items():
+            table = getattr(found, name)
+            assert len(table) == 0
+            assert list(table.columns) == list(columns)
 
 
 def test_before_the_first_epoch_there_is_nothing_to_study(tmp_path: Path) -> None:

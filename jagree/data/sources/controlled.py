@@ -262,7 +262,7 @@ def load(split: str, options: Any) -> Split:
     Returns
     -------
     Split
-        Ids are ``train_0000000`` and so on; metadata holds the five factors.
+        Ids are ``train_0000000`` and so on; metadata holds the five factors, all assigned.
 
     Raises
     ------
@@ -287,5 +287,8 @@ def load(split: str, options: Any) -> Split:
         label=label,
         image=image,
         class_names=tuple(SHAPES),
-        metadata={name: Column(np.concatenate(values[name]), *COLUMNS[name]) for name in COLUMNS},
+        metadata={
+            name: Column(np.concatenate(values[name]), *about, assigned=True)
+            for name, about in COLUMNS.items()
+        },
     )

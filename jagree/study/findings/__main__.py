@@ -24,7 +24,9 @@ def run(arguments: Sequence[str]) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("runs", metavar="RUN", nargs="+", help="a folder that holds record.zarr")
+    parser.add_argument(
+        "runs", metavar="RUN", nargs="+", help="a folder that holds record.zarr, or its URL"
+    )
     parser.add_argument("--csv", metavar="FILE", help="write the verdicts to a table, too")
     options = parser.parse_args(arguments)
     try:
@@ -48,7 +50,7 @@ def _without_logs(paths: Sequence[str]) -> list[str]:
     if len(paths) == 1:
         return list(paths)
     others = set(map(str, run_folders(paths)[1]))
-    return [path for path in paths if str(Path(path)) not in others]
+    return [path for path in paths if "://" in path or str(Path(path)) not in others]
 
 
 def _write(table: str, path: Path) -> None:

@@ -15,9 +15,11 @@ import xarray as xr
 
 from jagree.config import flatten
 from jagree.errors import UsageError
+from jagree.paths import as_path
 from jagree.record import open_record
 from jagree.runfolder import RunFolder
 from jagree.study.findings.observed import CannotTellError, Observed, observe
+from jagree.study.named import named, place
 from jagree.study.statistics import check_same_data, with_statistics
 from jagree.study.tables import diverged
 from jagree.words import TIMES, counted
@@ -221,7 +223,8 @@ def open_run(path: str | Path, name: str) -> Run:
     Parameters
     ----------
     path : path
-        The folder that holds ``record.zarr``; beside it ``statistics.zarr`` and ``run.json``.
+        The folder, or its URL, that holds ``record.zarr``; beside it ``statistics.zarr`` and
+        ``run.json``.
     name : str
         What it is to be called.
 
@@ -230,7 +233,7 @@ def open_run(path: str | Path, name: str) -> Run:
     UsageError
         If there is no record, it is of a newer schema, or the config leaves all members out.
     """
-    path, notes = Path(path), list[str]()
+    path, notes = as_path(path), list[str]()
     _check_folder(path)
     whole = open_record(path / "record.zarr")
     if not whole:
@@ -260,23 +263,15 @@ def _check_folder(path: Path) -> None:
 
 
 def open_runs(paths: Sequence[str | Path]) -> list[Run]:
-    """Open run folders; each once, named by its folder, or by its path where that is ambiguous."""
-    times = Counter(Path(path).resolve() for path in paths)
-    first = {Path(path).resolve(): _as_given(Path(path)) for path in reversed(paths)}
-    names = Counter(path.name for path in first.values())
+    """Open run folders; each once, named as `jagree.study.named.named` says."""
+    times = Counter(place(path) for path in paths)
     runs = []
-    for real in times:
-        path = first[real]
-        run = open_run(path, path.name if names[path.name] == 1 else str(path))
-        if times[real] > 1:
-            run.notes.append(f"given {times[real]} times, and counted once")
+    for name, path in named(paths).items():
+        run = open_run(path, name)
+        if times[place(path)] > 1:
+            run.notes.append(f"given {times[place(path)]} times, and counted once")
         runs.append(run)
     return runs
-
-
-def _as_given(path: Path) -> Path:
-    """The absolute path with the name that was given, be that of a link; but not ".."."""
-    return path.resolve() if path.name == ".." else path.absolute()
 
 
 def _about(path: Path, notes: list[str]) -> About:

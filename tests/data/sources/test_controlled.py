@@ -112,6 +112,7 @@ def test_types_shapes_and_units() -> None:
         "contrast": "grey levels",
     }
     assert all(c.description for c in split.metadata.values())
+    assert all(c.assigned for c in split.metadata.values())
 
 
 @pytest.mark.parametrize("size", [0, -1, controlled.LARGEST + 1])

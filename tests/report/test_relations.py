@@ -1,0 +1,132 @@
+"""What is said of effects and correlations, and of which."""
+
+import numpy as np
+import pandas as pd
+
+from jagree.report.relations import Relations, correlation_tables, relations
+from tests.report.pages import correlations, effects, moves
+
+
+def plainly(text: str) -> str:
+    return text.replace("\N{NO-BREAK SPACE}", " ")
+
+
+def one(**changes: pd.DataFrame) -> Relations:
+    tables = {
+        "effects": effects().iloc[:0],
+        "moves": moves().iloc[:0],
+        "correlations": correlations(),
+    }
+    (found,) = relations(**(tables | changes))
+    return found
+
+
+def test_the_strongest_correlation_over_examples_is_told_first() -> None:
+    strongest, curve = map(plainly, one().honest)
+    assert strongest == (
+        "Of 2 numbers known of each image, entropy goes most closely with the epoch from which on "
+        "a training image is agreed on for good: its rank correlation within classes is 0.30 (95 % "
+        "interval 0.20 to 0.40; adjusted p < 0.001). Images with more of it are agreed on later. "
+        "Given also dct share, it is 0.12 (95 % interval −0.02 to 0.25; adjusted p = 0.040)."
+    )
+    assert curve == (
+        "The paper’s r, of curves over epochs, is largest for dct share, 0.98, where the rank "
+        "correlation is −0.01, and 0.9 or more, either way, for 1 of 2."
+    )
+
+
+def test_what_is_not_clear_is_not_told_as_a_finding() -> None:
+    table = correlations().assign(p_adjusted=0.05)
+    said = plainly(one(correlations=table).honest[0])
+    assert said.startswith("Nothing known of the images goes clearly with the epoch")
+    assert "The closest of 2 numbers is entropy" in said
+    assert "later" not in said
+
+
+def test_what_is_clear_but_weak_is_called_so() -> None:
+    table = correlations()
+    table["coefficient"] /= 10
+    assert "are agreed on later, but hardly." in one(correlations=table).honest[0]
+
+
+def test_what_was_assigned_is_no_statistic() -> None:
+    """Beside effects the strongest correlation would be that of a factor."""
+    table = correlations()
+    table["statistic"] = table["statistic"].replace("entropy", "noise")
+    found = one(correlations=table, effects=effects())
+    assert "closest of 1 number is dct share" in plainly(found.honest[0])
+
+
+def test_effects_are_told_the_strongest_first() -> None:
+    found = one(effects=effects(), moves=moves())
+    assert [name for name, _ in found.effects] == ["contrast", "noise", "shape size"]
+    said = [plainly(does) for _, does in found.effects]
+    assert said == [
+        "(25 to 80) brings agreement forward by 2.50 epochs (2.00 to 3.00; adjusted p < 0.001).",
+        "(0 to 55 grey levels) delays agreement by 1.50 epochs (1.00 to 2.00; adjusted p < 0.001).",
+        "(15 to 22 pixels) has no clear effect: 0.10 epochs (−0.30 to 0.50; adjusted p = 0.600).",
+    ]
+    assert plainly(found.assigned).startswith("3 factors of the training images were drawn")
+    assert "25.0 % of the images are not agreed on at the end" in plainly(found.assigned)
+
+
+def test_a_factor_that_does_not_vary() -> None:
+    nothing = ("train", "noise", "", 1.0, 1.0, *[np.nan] * 5, 500, 0.0)
+    found = one(effects=effects(nothing))
+    assert found.effects == [("noise", "(1 to 1) has no effect that could be told.")]
+    assert "at the end" not in found.assigned
+
+
+def test_what_the_most_moved_statistic_suggests() -> None:
+    found = dict(one(effects=effects(), moves=moves()).suggested)
+    assert found["noise"].startswith("moves entropy most, by −2.00 standard deviations")
+    assert found["noise"].endswith("−0.80 epochs (−1.00 to −0.60), the opposite of its effect.")
+    assert found["contrast"].endswith("suggests 0.08 epochs (−1.00 to 1.00).")
+    assert list(found) == ["contrast", "noise"]
+
+
+def test_suggestions_are_compared_with_the_effect() -> None:
+    def said(low: float, high: float, effect_low: float, effect_high: float) -> str:
+        table = (
+            moves()
+            .iloc[1:2]
+            .assign(
+                suggested=(low + high) / 2,
+                suggested_low=low,
+                suggested_high=high,
+                effect=(effect_low + effect_high) / 2,
+                effect_low=effect_low,
+                effect_high=effect_high,
+            )
+        )
+        return dict(one(effects=effects(), moves=table).suggested)["noise"].split(")")[-1]
+
+    assert said(1, 2, 1.5, 3) == ", much as its effect."
+    assert said(1, 2, 3, 4) == ", less than its effect."
+    assert said(-4, -3, -2, -1) == ", more than its effect."
+    assert said(1, 2, -2, -1) == ", the opposite of its effect."
+    assert said(1, 2, -1, 1) == ", where there is no clear effect."
+    assert said(-1, 2, 3, 4) == "."
+
+
+def test_a_statistic_has_a_row_with_all_kinds() -> None:
+    (table,) = correlation_tables(correlations())
+    texts = [[plainly(cell.text) for cell in row] for row in table.rows]
+    assert texts[0] == [
+        "entropy (bit)",
+        "0.30 (0.20 to 0.40)",
+        "< 0.001",
+        "0.12 (−0.02 to 0.25)",
+        "0.040",
+        "0.40 (0.30 to 0.50)",
+        "< 0.001",
+        "−0.550",
+        "500",
+    ]
+    values = [cell.value for cell in table.rows[1]]
+    assert values == [None, "-0.01", "0.9", "", "", "-0.02", "0.8", "0.98", "500.0"]
+
+
+def test_without_statistics_nothing_is_said() -> None:
+    nothing = correlations().iloc[:0]
+    assert relations(effects().iloc[:0], moves().iloc[:0], nothing) == []
