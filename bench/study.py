@@ -1,4 +1,4 @@
-"""Time and memory of the study of a large record, beside the paper's quantities written down simply.
+"""Time and memory of the study of a large record, beside the paper's quantities made simply.
 
     python bench/study.py [--size=cifar10|imagenet|small] [--rounds=3] [--train=N] [--folder=FOLDER]
                           [--ways=literal,arrays,quantities,tables,study] [--out=FILE.csv]
@@ -14,8 +14,8 @@ study        study_record: every table, intervals and correlations by examples
 with csv     study, and its tables written as CSV files, as the stage does
 
 cifar10 is 50,000 + 10,000 examples, 60 epochs, 10 classes; imagenet 1,281,167 examples, 100 epochs,
-1,000 classes; five members and eight statistics each. The simulated record of imagenet takes 5 GB of
-disk and minutes to write; with --folder it is kept there and found again. --train takes fewer
+1,000 classes; five members and eight statistics each. The simulated record of imagenet takes 4 GB
+of disk and minutes to write; with --folder it is kept there and found again. --train takes fewer
 training examples, to see how a way grows that would not fit.
 
 Printed are, for each way, the median seconds and its spread, CPU seconds, the peak of memory of the
@@ -25,6 +25,7 @@ how much the paper's quantities of the ways differ.
 
 import csv
 import json
+import pickle
 import platform
 import statistics as medians
 import subprocess
@@ -59,12 +60,14 @@ Splits = Mapping[str, xr.Dataset]
 Answers = dict[str, np.ndarray]
 
 
-def by_split(of: Callable[[xr.Dataset, xr.Dataset], Paper]) -> Callable[[Splits, Splits], Answers]:
+def by_split(
+    paper: Callable[[xr.Dataset, xr.Dataset], Paper],
+) -> Callable[[Splits, Splits], Answers]:
     """A way that takes one split, of all of them."""
 
     def answers(record: Splits, tables: Splits) -> Answers:
-        found = {name: of(split, tables[name]).flat for name, split in record.items()}
-        return {f"{split}: {what}": v for split, all_of in found.items() for what, v in all_of.items()}
+        found = {name: paper(split, tables[name]).flat for name, split in record.items()}
+        return {f"{split}: {what}": v for split, of in found.items() for what, v in of.items()}
 
     return answers
 
@@ -183,13 +186,15 @@ def peak_bytes() -> int:
 
 def child(way: str, folder: Path) -> None:
     """Go a way once; tell what it took, and leave the answers."""
-    import jagree.study.whole  # not to be timed
+    import jagree.study.whole  # noqa: F401, what is imported is not timed
 
     imports = peak_bytes()
     started, cores = time.perf_counter(), time.process_time()
-    answers = WAYS[way](open_record(folder / "record.zarr"), open_tables(folder / "statistics.zarr"))
+    record, measured = open_record(folder / "record.zarr"), open_tables(folder / "statistics.zarr")
+    answers = WAYS[way](record, measured)
     took = {"seconds": time.perf_counter() - started, "cpu_s": time.process_time() - cores}
-    np.savez(folder / f"{way}.npz", **answers)
+    with (folder / f"{way}.pickle").open("wb") as file:
+        pickle.dump(answers, file)
     print(json.dumps(took | {"bytes": peak_bytes(), "imports_bytes": imports}))
 
 
@@ -203,35 +208,37 @@ def measured(way: str, folder: Path) -> dict[str, float]:
 
 def show(rounds: Mapping[str, list[dict[str, float]]]) -> None:
     """Print medians, and ratios of each of ours to each simple way."""
-    print(f"\n{'':12}{'seconds':>10}{'(min-max)':^20}{'CPU s':>10}{'peak MB':>10}{'less imports':>14}")
+    titles = f"{'CPU s':>10}{'peak MB':>10}{'less imports':>14}"
+    print(f"\n{'':12}{'seconds':>10}{'(min-max)':^20}{titles}")
     median: dict[str, dict[str, float]] = {}
     for way, all_of in rounds.items():
         median[way] = {name: medians.median(r[name] for r in all_of) for name in all_of[0]}
+        median[way]["own"] = median[way]["bytes"] - median[way]["imports_bytes"]
         seconds = [r["seconds"] for r in all_of]
-        own = median[way]["bytes"] - median[way]["imports_bytes"]
         print(
             f"{way:12}{median[way]['seconds']:>10.2f}"
             f"{f'({min(seconds):.2f}-{max(seconds):.2f})':^20}{median[way]['cpu_s']:>10.2f}"
-            f"{median[way]['bytes'] / 1e6:>10,.0f}{own / 1e6:>14,.0f}"
+            f"{median[way]['bytes'] / 1e6:>10,.0f}{median[way]['own'] / 1e6:>14,.0f}"
         )
-    for simple in SIMPLE:
-        for ours in (way for way in rounds if way not in SIMPLE and simple in rounds):
-            each = zip(rounds[simple], rounds[ours], strict=True)
-            faster = [one["seconds"] / other["seconds"] for one, other in each]
-            less = median[simple]["bytes"] / median[ours]["bytes"]
-            own = [median[w]["bytes"] - median[w]["imports_bytes"] for w in (simple, ours)]
+    for simple in (way for way in SIMPLE if way in rounds):
+        for ours in (way for way in rounds if way not in SIMPLE):
+            turns = list(zip(rounds[simple], rounds[ours], strict=True))
+            faster = [one["seconds"] / other["seconds"] for one, other in turns]
+            cpu = medians.median(one["cpu_s"] / other["cpu_s"] for one, other in turns)
+            less, own = (median[simple][what] / median[ours][what] for what in ("bytes", "own"))
             print(
                 f"{ours} against {simple}: {medians.median(faster):.2f} times the speed "
-                f"({min(faster):.2f}-{max(faster):.2f}), {less:.1f} times less memory, "
-                f"{own[0] / own[1]:.1f} times less imports"
+                f"({min(faster):.2f}-{max(faster):.2f}; CPU time {cpu:.2f}), "
+                f"{less:.1f} times less memory, {own:.1f} times less beyond imports"
             )
 
 
 def compare(folder: Path, ways: list[str]) -> None:
     """Print by how much the answers differ; end if they are not the same."""
-    first, *others = (dict(np.load(folder / f"{way}.npz")) for way in ways)
+    first, *others = (pickle.loads((folder / f"{way}.pickle").read_bytes()) for way in ways)
     for way, answers in zip(ways[1:], others, strict=True):
-        assert set(answers) == set(first), set(answers) ^ set(first)
+        if set(answers) != set(first):
+            sys.exit(f"{way} and {ways[0]} answer different questions")
         most = max(float(np.nanmax(np.abs(answers[n] - first[n]), initial=0)) for n in first)
         gaps = all(np.array_equal(np.isnan(answers[n]), np.isnan(first[n])) for n in first)
         print(f"{way} differs from {ways[0]} by {most:.1e} at most, in {len(first)} curves and r")
@@ -276,7 +283,10 @@ def measure(folder: Path, size: Size) -> None:
             rounds[way].append(measured(way, folder))
             rows.append({"way": way, "round": turn} | rounds[way][-1] | conditions)
             told = rounds[way][-1]
-            print(f"round {turn}: {way} {told['seconds']:.2f} s, {told['bytes'] / 1e6:,.0f} MB", flush=True)
+            print(
+                f"round {turn}: {way} {told['seconds']:.2f} s, {told['bytes'] / 1e6:,.0f} MB",
+                flush=True,
+            )
     show(rounds)
     compare(folder, _WAYS.value)
     if _OUT.value:

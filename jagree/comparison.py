@@ -205,4 +205,4 @@ def _link(folder: Path, report: Path) -> str:
 def _quoted(part: str) -> str:
     from urllib.parse import quote
 
-    return quote(part)
+    return quote(part, safe="=,")

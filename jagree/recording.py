@@ -8,11 +8,13 @@
             recorder.add("test", index, model(images))   # logits of NumPy, PyTorch, Keras, ...
         recorder.commit(epoch)
 
-``python -m jagree.study runs/mine`` makes tables, figures and the report.
+``python -m jagree.study runs/mine`` makes tables, figures and the report. Whole programs of less
+than a hundred lines: examples/pytorch_loop.py, examples/sklearn_loop.py, examples/numpy_loop.py.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,6 +29,10 @@ from jagree.record import EpochAssembly, RecordWriter, SplitDescription, join_re
 from jagree.record.outcomes import multi_label_outcomes, single_label_outcomes
 
 __all__ = ["Examples", "Recorder", "join_records"]
+
+# Scores that wait to be worked on together, of each split and member: 1 MB. A call of NumPy takes
+# microseconds however little it is given, and a batch is little.
+_WAITING = 2**17
 
 
 @dataclass(frozen=True)
@@ -127,7 +133,8 @@ class Recorder:
         Raises
         ------
         ValueError
-            If an example comes a second time in an epoch, or shapes do not fit.
+            If an example comes a second time in an epoch, or shapes do not fit; nothing of the
+            call is kept then.
         """
         if split not in self._splits:
             raise ValueError(f"unknown split '{split}'; known: {', '.join(self._splits)}")
@@ -135,16 +142,16 @@ class Recorder:
             raise ValueError(f"member must be 0 to {len(self._networks) - 1}, not {member}")
         known = self._splits[split]
         position, values = _as_numpy(index), _as_numpy(scores)
-        if position.ndim != 1 or values.shape[:1] != position.shape:
+        sound = position.ndim == 1 and position.dtype.kind in "iu"
+        if not sound or values.shape[:1] != position.shape:
             raise ValueError(
-                f"index must be [B] and scores [B, C] or [B], not {list(position.shape)} and "
-                f"{list(values.shape)}"
+                "index must be int [B] and scores [B, C] or [B], not "
+                f"{position.dtype} {list(position.shape)} and {list(values.shape)}"
             )
         if position.size and not (position.min() >= 0 and position.max() < len(known.label)):
             raise ValueError(f"index must be 0 to {len(known.label) - 1} for split '{split}'")
-        fields = self._outcomes(values, known.label[position])
-        place = known.place[position]
-        self._assemblies[split][member].put(place, {k: v[None] for k, v in fields.items()})
+        self._check_scores(values, known)
+        self._told[split][member].put(position, values)
 
     def commit(self, epoch: int) -> None:
         """Write the epoch; nothing of it can be lost from then on.
@@ -160,8 +167,8 @@ class Recorder:
             If an example of any split and member was not told of. All may then still be added.
         """
         fields: dict[str, dict[str, np.ndarray]] = {}
-        for split, members in self._assemblies.items():
-            told = [assembly.finish() for assembly in members]
+        for split, members in self._told.items():
+            told = [of_member.finish() for of_member in members]
             fields[split] = {k: np.concatenate([t[k] for t in told]) for k in told[0] if told[0]}
         self._open()
         assert self._writer is not None
@@ -169,26 +176,25 @@ class Recorder:
         self._begin()
 
     def _begin(self) -> None:
-        self._assemblies = {
-            name: [EpochAssembly(known.id, 1) for _ in self._networks]
-            for name, known in self._splits.items()
+        self._told = {
+            name: [_Told(known) for _ in self._networks] for name, known in self._splits.items()
         }
 
-    def _outcomes(self, values: np.ndarray, label: np.ndarray) -> dict[str, np.ndarray]:
+    def _check_scores(self, values: np.ndarray, known: _Known) -> None:
+        """Raise unless they are scores, or predictions, of these classes; the first name them."""
         if self._multi_label:
-            self._name_classes(label.shape[1])
-            if values.shape != label.shape:
-                raise ValueError(f"scores must be {list(label.shape)}, not {list(values.shape)}")
-            return multi_label_outcomes(values, label)
-        if values.ndim == 1 and values.dtype.kind in "iu":
+            expected = (len(values), known.label.shape[1])
+            self._name_classes(expected[1])
+            if values.shape != expected:
+                raise ValueError(f"scores must be {list(expected)}, not {list(values.shape)}")
+        elif values.ndim == 1 and values.dtype.kind in "iu":
             self._name_classes(int(values.max(initial=0)) + 1, at_least=True)
-            nothing = np.full(len(values), np.nan)
-            names = ("log_prob", "margin", "sum_sq_other")
-            return {"prediction": values} | dict.fromkeys(names, nothing)
-        if values.ndim != 2:
+        elif values.ndim != 2:
             raise ValueError(f"scores must be [B, C], or int [B], not {list(values.shape)}")
-        self._name_classes(values.shape[1])
-        return single_label_outcomes(values, label)
+        else:
+            self._name_classes(values.shape[1])
+            assert self._class_names is not None
+            known.check(self._class_names)
 
     def _name_classes(self, count: int, *, at_least: bool = False) -> None:
         if self._class_names is None:
@@ -282,7 +288,7 @@ class _Known:
         """Whether an example may have any number of labels."""
         return self.label.ndim == 2
 
-    @property
+    @functools.cached_property
     def largest(self) -> int:
         """The largest class that a label names."""
         if self.multi_label:
@@ -313,6 +319,56 @@ class _Known:
         digest = hashlib.sha256(b"without images\n" + "\n".join(self.id.tolist()).encode())
         digest.update(repr(true.shape).encode() + true.astype("<i4").tobytes())
         return digest.hexdigest()
+
+
+class _Told:
+    """What one member said of a split in one epoch."""
+
+    def __init__(self, known: _Known) -> None:
+        self._known = known
+        self._assembly = EpochAssembly(known.id, 1)
+        self._seen = np.zeros(len(known.label), bool)
+        self._waiting: list[tuple[np.ndarray, np.ndarray]] = []
+        self._size = 0
+
+    def put(self, position: np.ndarray, values: np.ndarray) -> None:
+        """Keep a copy of a batch; all of it is known to be sound but how often examples come."""
+        ordered = np.sort(position)
+        if (ordered[1:] == ordered[:-1]).any() or self._seen[position].any():
+            self._settle()
+            self._assembly.put(self._known.place[position], {})  # raises, naming them
+        if self._waiting and self._waiting[0][1].ndim != values.ndim:  # classes, then scores
+            self._settle()
+        # Copies, for a loop may use the memory of a batch for the next one.
+        kept = np.array(values, np.float64 if values.ndim == 2 else None)
+        self._waiting.append((np.array(position, np.int64), kept))
+        self._seen[position] = True
+        self._size += values.size
+        if self._size >= _WAITING:
+            self._settle()
+
+    def finish(self) -> dict[str, np.ndarray]:
+        """The variables of the record, [1, N, ...]; a ValueError if an example is missing."""
+        self._settle()
+        return self._assembly.finish()
+
+    def _settle(self) -> None:
+        """Work out what waits."""
+        if not self._waiting:
+            return
+        position, values = map(np.concatenate, zip(*self._waiting, strict=True))
+        self._waiting, self._size = [], 0
+        fields = _outcomes(values, self._known.label[position])
+        self._assembly.put(self._known.place[position], {k: v[None] for k, v in fields.items()})
+
+
+def _outcomes(values: np.ndarray, label: np.ndarray) -> dict[str, np.ndarray]:
+    if values.ndim == 1:  # predicted classes alone
+        names = ("log_prob", "margin", "sum_sq_other")
+        return {"prediction": values} | dict.fromkeys(names, np.full(len(values), np.nan))
+    if label.ndim == 2:
+        return multi_label_outcomes(values, label)
+    return single_label_outcomes(values, label)
 
 
 def _labels(name: str, told: Any) -> np.ndarray:

@@ -92,3 +92,24 @@ def test_its_first_lines_are_commands_that_work(example: Path) -> None:
         name, value = flag.removeprefix("--").split("=")
         assert re.search(rf'"--{name}", .*default="?{re.escape(value)}"?[,)]', code), flag
     assert study == f"python -m jagree.study runs/{example.stem}"
+
+
+def test_the_loop_of_the_document_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (REPOSITORY / "docs/record.md").read_text().split("## From a training loop")[1]
+    code = re.findall(r"```python\n(.*?)```", text, re.DOTALL)[0]
+    label = {"train": np.array([0, 2, 1, 1, 0]), "test": np.array([1, 2, 0])}
+    logits = {n: np.random.default_rng(len(y)).normal(size=(len(y), 3)) for n, y in label.items()}
+    halves = {n: np.array_split(np.arange(len(y)), 2) for n, y in label.items()}
+    monkeypatch.chdir(tmp_path)
+    given = {
+        "train_labels": label["train"],
+        "test_labels": label["test"],
+        "epochs": 2,
+        "judged": {n: [(index, (n, index)) for index in halves[n]] for n in label},
+        "model": lambda images: logits[images[0]][images[1]],
+    }
+    exec(code, given)
+    for name, found in open_record(tmp_path / "runs/mine/record.zarr").items():
+        assert found["epoch"].values.tolist() == [1, 2]
+        said = np.broadcast_to(logits[name].argmax(-1), (2, len(label[name])))
+        np.testing.assert_array_equal(found["prediction"].values[:, 0], said)

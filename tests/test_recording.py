@@ -1,16 +1,19 @@
 """Records of other programs' loops: what is told is what is there, and nothing is lost."""
 
 from pathlib import Path
+from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy import special
 
 import jagree
-from jagree import analysis
+from jagree import analysis, recording
 from jagree.data.split import Split
 from jagree.errors import UsageError
 from jagree.record import correct, open_record
+from tests.record.test_writer import FullDisk, digest
 
 LABEL = {"train": np.array([0, 2, 1, 1, 0]), "test": np.array([1, 2, 0])}
 
@@ -143,6 +146,75 @@ def test_tensors_of_pytorch_are_taken(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found, logits.argmax(-1).numpy())
 
 
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_arrays_of_jax_are_taken(dtype: str, tmp_path: Path) -> None:
+    logits = jnp.asarray(scores(1, 0, "train"), dtype)
+    recorder = jagree.Recorder(tmp_path, train=jnp.asarray(LABEL["train"]))
+    recorder.add("train", jnp.arange(5), logits)
+    recorder.commit(1)
+    found = open_record(tmp_path / "record.zarr")["train"].isel(epoch=0, member=0)
+    np.testing.assert_array_equal(found["prediction"], logits.argmax(-1))
+    expected = special.log_softmax(np.asarray(logits, np.float64), -1)[range(5), LABEL["train"]]
+    np.testing.assert_allclose(found["log_prob"], expected, rtol=1e-3)
+
+
+def test_whatever_numpy_makes_an_array_of_is_taken(tmp_path: Path) -> None:
+    """As tensors of TensorFlow, which is not installed here, are."""
+
+    class Tensor:
+        def __init__(self, array: np.ndarray) -> None:
+            self.array = array
+
+        def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+            return np.array(self.array, dtype)
+
+    recorder = jagree.Recorder(tmp_path, train=Tensor(LABEL["train"]))
+    logits = scores(1, 0, "train")
+    recorder.add("train", Tensor(np.arange(5)), Tensor(logits))
+    recorder.commit(1)
+    found = open_record(tmp_path / "record.zarr")["train"]["prediction"].values[0, 0]
+    np.testing.assert_array_equal(found, logits.argmax(-1))
+
+
+@pytest.mark.parametrize("waiting", [1, 4, 10**9])
+def test_how_many_scores_wait_makes_no_difference(
+    waiting: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, size in (("usual", recording._WAITING), ("other", waiting)):
+        monkeypatch.setattr(recording, "_WAITING", size)
+        recorder = jagree.Recorder(tmp_path / name, networks=("a", "b"), **LABEL)
+        for epoch in (1, 2):
+            tell(recorder, epoch, members=2)
+    assert digest(tmp_path / "usual") == digest(tmp_path / "other")
+
+
+def test_the_memory_of_a_batch_may_be_used_again(tmp_path: Path) -> None:
+    recorder = jagree.Recorder(tmp_path, train=LABEL["train"])
+    logits = scores(1, 0, "train")
+    index, batch = np.empty(1, int), np.empty((1, 3))
+    for position in range(5):
+        index[0], batch[0] = position, logits[position]
+        recorder.add("train", index, batch)
+    recorder.commit(1)
+    found = open_record(tmp_path / "record.zarr")["train"]["prediction"].values[0, 0]
+    np.testing.assert_array_equal(found, logits.argmax(-1))
+
+
+def test_predictions_and_scores_may_follow_each_other(tmp_path: Path) -> None:
+    recorder = jagree.Recorder(tmp_path, class_names="abc", train=LABEL["train"])
+    logits = scores(1, 0, "train")
+    recorder.add("train", [4], np.array([2], np.uint8))
+    recorder.add("train", [1, 0], logits[[1, 0]].astype(np.float32))
+    recorder.add("train", np.array([3], np.uint64), logits[[3]])
+    recorder.add("train", [2], [1])
+    recorder.commit(1)
+    found = open_record(tmp_path / "record.zarr")["train"].isel(epoch=0, member=0)
+    said = logits.argmax(-1)
+    assert found["prediction"].values.tolist() == [said[0], said[1], 1, said[3], 2]
+    known = np.isfinite(found["log_prob"]).values
+    assert known.tolist() == [True, True, False, True, False]
+
+
 def test_an_output_that_is_not_finite_is_never_right(tmp_path: Path) -> None:
     recorder = jagree.Recorder(tmp_path, train=np.zeros(2, int))
     recorder.add("train", [0, 1], [[np.inf, 0.0], [1.0, 0.0]])
@@ -164,6 +236,36 @@ def test_every_example_exactly_once(tmp_path: Path) -> None:
     assert recorder.epochs == [1]
 
 
+def test_of_a_call_that_is_refused_nothing_is_kept(tmp_path: Path) -> None:
+    recorder = jagree.Recorder(tmp_path, train=LABEL["train"])
+    logits = scores(1, 0, "train")
+    recorder.add("train", [0, 1], logits[:2])
+    for index in ([2, 1], [3, 3]):
+        with pytest.raises(ValueError, match="1 of 5 examples were recorded more than once"):
+            recorder.add("train", index, np.zeros((2, 3)))
+    recorder.add("train", [4, 3, 2], logits[[4, 3, 2]])
+    recorder.commit(1)
+    found = open_record(tmp_path / "record.zarr")["train"]["prediction"].values[0, 0]
+    np.testing.assert_array_equal(found, logits.argmax(-1))
+
+
+def test_a_commit_that_a_full_disk_stopped_can_be_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder = jagree.Recorder(tmp_path / "one", **LABEL)
+    tell(recorder, 1)
+    with monkeypatch.context() as patch:
+        FullDisk(patch, 5)
+        with pytest.raises(OSError, match="No space left"):
+            tell(recorder, 2)
+    assert recorder.epochs == [1]
+    recorder.commit(2)
+    whole = jagree.Recorder(tmp_path / "other", **LABEL)
+    for epoch in (1, 2):
+        tell(whole, epoch)
+    assert digest(tmp_path / "one") == digest(tmp_path / "other")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -171,6 +273,8 @@ def test_every_example_exactly_once(tmp_path: Path) -> None:
         (("train", [5], [[0.0, 1.0, 2.0]]), "index must be 0 to 4"),
         (("train", [-1], [[0.0, 1.0, 2.0]]), "index must be 0 to 4"),
         (("train", [0, 1], [[0.0, 1.0, 2.0]]), "index must be"),
+        (("train", [0.0], [[0.0, 1.0, 2.0]]), "index must be int"),
+        (("train", [True] * 5, np.zeros((5, 3))), "index must be int"),
         (("train", [0], [[0.0, 1.0]]), "there are 3 classes, but scores of 2"),
         (("train", [0], [0.5]), r"scores must be \[B, C\], or int \[B\]"),
         (("train", [0], [7]), "there are 3 classes, but scores of 8"),
@@ -207,6 +311,9 @@ def test_a_label_without_a_class_is_refused(tmp_path: Path) -> None:
     recorder.add("train", np.arange(5), np.zeros(5, int))
     with pytest.raises(UsageError, match="has the label 2, but there are 2 classes"):
         recorder.commit(1)
+    again = jagree.Recorder(tmp_path, class_names="ab", train=LABEL["train"])
+    with pytest.raises(UsageError, match="has the label 2, but there are 2 classes"):
+        again.add("train", np.arange(5), np.zeros((5, 2)))
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ KINDS = {
 }
 MARKERS = ("o", "s", "D")
 ROW, AROUND = 0.42, 1.1  # inches: of a statistic; of title, axis and legend
+NAMES = 1.4  # inches, for those of the statistics
 OFFSET = 0.24  # rows between two kinds
 
 
@@ -74,10 +75,11 @@ def draw_correlations(correlations: pd.DataFrame, palette: Palette = SAFE) -> Fi
         title(axes, plain(str(split)))
         style(axes)
         axes.grid(visible=False, axis="y")
-        axes.set_xlabel("rank correlation with epoch of learning", fontsize=FONT)
+        room = (figure.get_figwidth() - NAMES) / len(splits)
+        axes.set_xlabel(wrapped("rank correlation with epoch of learning", room), fontsize=FONT)
     reach = 1.08 * np.nanmax(rows[["coefficient", "low", "high"]].abs().to_numpy(np.float64))
     grid[0].set_xlim(-max(reach, 0.1), max(reach, 0.1))
-    labels = [wrapped(shown_as(name).name, 1.4) for name in names]
+    labels = [wrapped(shown_as(name).name, NAMES) for name in names]
     grid[0].set_yticks(range(len(names)), labels, fontsize=FONT)
     grid[0].set_ylim(len(names) - 0.5, -0.5)  # the first on top
     _add_legend(figure, palette)

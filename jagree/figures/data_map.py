@@ -8,6 +8,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from jagree import seeds
+from jagree.figures.naming import values_of
 from jagree.figures.palette import SAFE, Palette
 from jagree.figures.style import COLUMN, FONT, NothingToDrawError, settled, style
 
@@ -47,7 +48,7 @@ def draw_data_map(examples: pd.DataFrame, palette: Palette = SAFE, *, seed: int 
     columns = ["variability", "confidence", "accessibility"]
     if not set(columns) <= set(examples):
         raise NothingToDrawError("the record has no probabilities, so there is no data map")
-    points = examples[columns].to_numpy(np.float64)
+    points = np.stack([values_of(examples, name) for name in columns], -1)
     points = points[np.isfinite(points).all(1)]
     if not len(points):
         raise NothingToDrawError("no example has finite probabilities, so there is no data map")

@@ -14,7 +14,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from jagree.figures.naming import MOST, shown_as
+from jagree.figures.naming import MOST, shown_as, values_of
 from jagree.figures.palette import SAFE, Palette
 from jagree.figures.style import (
     FONT,
@@ -69,8 +69,8 @@ def draw_density(
     NothingToDrawError
         If there is no such statistic.
     """
-    learned = examples["agreed_for_good"].to_numpy(np.float64)
-    values = {name: examples[name].to_numpy(np.float64) for name in statistics}
+    learned = values_of(examples, "agreed_for_good")
+    values = {name: values_of(examples, name, last=True) for name in statistics}
     names = [name for name, value in values.items() if _differs(value)][:MOST]
     if not names:
         raise NothingToDrawError(

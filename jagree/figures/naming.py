@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from jagree.figures.style import plain
@@ -52,7 +53,7 @@ def shown_as(statistic: str, unit: str = "") -> Shown:
     name = NAMES.get(statistic) or plain(statistic.replace("_", " "), 40)
     if statistic in FRACTIONS and not unit:
         return Shown(name, "%", 100.0)
-    return Shown(name, plain(unit), 1.0)
+    return Shown(name, plain(unit) if unit else "", 1.0)
 
 
 def paper_first(statistics: Iterable[str]) -> list[str]:
@@ -60,6 +61,12 @@ def paper_first(statistics: Iterable[str]) -> list[str]:
     known = list(dict.fromkeys(statistics))
     first = [name for name in PAPER_STATISTICS if name in known]
     return first + [name for name in known if name not in first]
+
+
+def values_of(examples: pd.DataFrame, column: str, *, last: bool = False) -> np.ndarray:
+    """A column of numbers; metadata may be called like one of the study, and then stand last."""
+    found: np.ndarray = examples.loc[:, examples.columns == column].to_numpy(np.float64)
+    return found[:, -1 if last else 0]
 
 
 def units_of(correlations: pd.DataFrame) -> Mapping[str, str]:

@@ -208,6 +208,8 @@ def plain(text: str, longest: int = 24) -> str:
     A dollar sign would begin a formula, a leading underscore hides a line from the legend; letters
     that the font lacks become boxes, and what is too long ends in an ellipsis.
     """
+    if not text:
+        return "(no name)"  # without any, a line would be missing in the legend
     known = _letters()
     text = "".join(c if ord(c) in known else "\N{WHITE SQUARE}" for c in text)
     if len(text) > longest:

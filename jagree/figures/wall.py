@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from jagree import seeds
+from jagree.figures.naming import values_of
 from jagree.figures.palette import SAFE, Palette
 from jagree.figures.save import DPI
 from jagree.figures.style import FONT, WIDTH, NothingToDrawError
@@ -56,7 +57,7 @@ def draw_wall(
     ValueError
         If there are not as many images as examples.
     """
-    learned = examples["agreed_for_good"].to_numpy(np.float64)
+    learned = values_of(examples, "agreed_for_good")
     if len(images) != len(learned):
         raise ValueError(f"{len(images)} images are given for {len(learned)} examples")
     rows = chosen_rows(learned, seed)

@@ -240,7 +240,7 @@ _RESPONSES = (
 _WALL = (
     "The {kind} images in the order in which they are agreed on, to be read like text, at evenly "
     "spaced places of the order, so that the wall is the whole split in small. To the left are "
-    "the epochs from which on a row's images are agreed on; the last rows never are."
+    "the epochs from which on a row's images are agreed on, or that they never are."
 )
 _DATA_MAP = (
     "The {kind} examples by how sure the networks are of the label (confidence) and how much "

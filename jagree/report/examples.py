@@ -1,8 +1,9 @@
 """The galleries: per split, the examples of each kind that are on the page, with their numbers."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,7 @@ from jagree.study.examples import TIE
 from jagree.words import SPACE, adjective, counted
 
 SHOWN = 16  # of each kind at first: two rows of pictures on a desktop and in print, four on a phone
+Row = Mapping[Hashable, Any]
 WITHOUT_PICTURE = 200  # characters that an example counts for where it has none
 
 
@@ -218,19 +220,19 @@ def _value(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def _label(row: Mapping[str, object]) -> str:
+def _label(row: Row) -> str:
     """What the example is called; under label noise also what it is."""
     name = str(row["label_name"])
     true = str(row.get("true_label_name", name))
     return name if true == name else f"{true}, labelled {name}"
 
 
-def _note(row: Mapping[str, object], members: int) -> str:
+def _note(row: Row, members: int) -> str:
     """Since when it is agreed on, or what most members predict instead."""
-    good = float(row["agreed_for_good"])  # type: ignore[arg-type]
+    good = float(row["agreed_for_good"])
     if not np.isnan(good):
         return f"epoch {good:.0f}"
-    votes = int(row["most_common_prediction_members"])  # type: ignore[call-overload]
+    votes = int(row["most_common_prediction_members"])
     if votes == 0:
         return "no finite prediction"
     share = f"{votes}{SPACE}of{SPACE}{members}"

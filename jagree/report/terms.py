@@ -183,8 +183,8 @@ TERMS = (
     Term(
         "interval",
         "Interval",
-        "Of 95 %: between the 2.5 % and 97.5 % quantiles of a bootstrap over examples. It says what "
-        "other examples would give, not other networks.",
+        "Of 95 %: between the 2.5 % and 97.5 % quantiles of a bootstrap over examples. It says "
+        "what other examples would give, not other networks.",
     ),
     Term(
         "effect",

@@ -63,7 +63,8 @@ def _analyse(paths: Sequence[str], leave_out: Sequence[int] | None, out: str | N
     if out is not None:
         comparison.check_folder(comparison.folder_of(runs, out))
     for other in others:
-        print(f"left out, nothing is recorded there: {other}")
+        if not (other / comparison.MARK).exists():  # what this command wrote earlier
+            print(f"left out, nothing is recorded there: {other}")
     readable, failed = [], False
     for path in runs:
         try:

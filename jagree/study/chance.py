@@ -99,18 +99,28 @@ def chance_within_classes(correct: np.ndarray, classes: np.ndarray) -> np.ndarra
             f"not {list(classes.shape)}"
         )
     code = _class_codes(classes)
-    if classes.ndim == 1:  # what is the same for all examples of a class is worked out once
-        count, hits = np.bincount(code), _hits(correct, code)
-        both, union = _both_and_union(np.moveaxis(hits / np.maximum(count, 1), -2, 0))
-        return ratio((count * both).sum(-1), (count * union).sum(-1))
-    members = zip(np.moveaxis(correct, -2, 0), code, strict=True)
+    found = np.empty(correct.shape[:-2])
+    for row in np.ndindex(found.shape):
+        found[row] = _chance(correct[row], code)
+    return found[()]
+
+
+def _chance(correct: np.ndarray, code: np.ndarray) -> np.ndarray:
+    """`chance_within_classes` of bool [K, N] and int [N] or [K, N]."""
+    if code.ndim == 1:  # what is the same for all examples of a class is worked out once
+        count = np.bincount(code)
+        both, union = _both_and_union(
+            _hits(right, code) / np.maximum(count, 1) for right in correct
+        )
+        return ratio((count * both).sum(), (count * union).sum())
+    members = zip(correct, code, strict=True)
     both, union = _both_and_union(_class_accuracies(right, own) for right, own in members)
-    return ratio(both.sum(-1), union.sum(-1))
+    return ratio(both.sum(), union.sum())
 
 
 def _both_and_union(accuracies: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Probability that all, and that any, of independent members are right: float [...] each."""
-    both, union = np.float64(1), np.float64(0)
+    both, union = np.ones(()), np.zeros(())
     for p in accuracies:
         both = both * p
         union = union + p * (1 - union)  # without cancellation, as in `chance_agreement`
@@ -183,19 +193,15 @@ def _class_codes(classes: np.ndarray) -> np.ndarray:
 
 
 def _hits(right: np.ndarray, code: np.ndarray) -> np.ndarray:
-    """How many examples of each class are right: int [..., C] of bool [..., N] and int [N]."""
-    classes = int(code.max(initial=-1)) + 1
-    hits = np.empty((*right.shape[:-1], classes), np.int64)
-    for row in np.ndindex(right.shape[:-1]):
-        hits[row] = np.bincount(code[right[row]], minlength=classes)
-    return hits
+    """How many examples of each class are right: int [C] of bool [N] and int [N]."""
+    return np.bincount(code[right], minlength=int(code.max(initial=-1)) + 1)
 
 
 def _class_accuracies(right: np.ndarray, code: np.ndarray) -> np.ndarray:
-    """A member's accuracy in the class of each example: float [..., N] of bool [..., N].
+    """A member's accuracy in the class of each example: float [N] of bool [N].
 
     Classes are counted, not sorted: they are int [N] from 0 on.
     """
     count = np.maximum(np.bincount(code), 1)  # members with labels of their own may lack a class
-    accuracies: np.ndarray = (_hits(right, code) / count)[..., code]
+    accuracies: np.ndarray = (_hits(right, code) / count)[code]
     return accuracies

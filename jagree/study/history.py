@@ -115,9 +115,7 @@ class History:
                 known = ~np.isnan(value)
                 sums[2 + 2 * s] += weight @ (agreed * np.where(known, value, 0)).T
                 sums[3 + 2 * s] += in_all if known.all() else weight @ (agreed * known).T
-        means = {
-            name: _over(sums[2 + 2 * s], sums[3 + 2 * s]) for s, name in enumerate(names)
-        }
+        means = {name: _over(sums[2 + 2 * s], sums[3 + 2 * s]) for s, name in enumerate(names)}
         return Resampled(_over(sums[0], sums[1]), means)
 
 

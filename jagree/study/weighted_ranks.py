@@ -1,8 +1,8 @@
 """Sums of products of ranks, of several weightings of the same examples at once.
 
-A resample of the bootstrap is the examples with whole weights. What correlations of ranks need of it
-are sums of products of two columns' mid-ranks over the examples, overall and within classes. Where
-there are a million examples, time goes into finding the count of a value's equals in memory: taking
+A resample of the bootstrap is the examples with whole weights. What correlations of ranks need of
+it are sums of products of two columns' mid-ranks over the examples, overall and within classes.
+Of a million examples most time goes into finding the count of a value's equals in memory: taking
 `TOGETHER` weightings at once, whose counts lie side by side, costs little more than taking one, and
 examples in order of their class make classes small pieces of memory.
 
@@ -61,7 +61,7 @@ class WeightedRanks:
     >>> ranks = WeightedRanks([np.array([1.0, 5.0, 2.0]), np.array([3, 1, 2])], np.zeros(3, int))
     >>> ranks.weigh(0, np.array([0, 1, 1, 1, 2]))  # the second example three times
     >>> ranks.products().plain[0].tolist()
-    [[48.0, -48.0], [-48.0, 48.0]]
+    [[32.0, -32.0], [-32.0, 32.0]]
     """
 
     def __init__(self, columns: Sequence[np.ndarray], classes: np.ndarray) -> None:
@@ -199,7 +199,9 @@ def _add_products(one, other, size, total):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _sum_products(overall, inside, starts, weight, plain, given, within):  # type: ignore[no-untyped-def]
+def _sum_products(  # type: ignore[no-untyped-def]
+    overall, inside, starts, weight, plain, given, within
+):
     codes, first, counts = overall
     local, distinct = inside
     columns = len(codes)

@@ -149,7 +149,6 @@ class Browser:
         while "Page.loadEventFired" not in self._events:
             assert time.monotonic() < deadline, "the page did not load"
             self._read()
-        self.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
 
     def resize(self, width: int, height: int = 900) -> None:
         """Give the window this size, in CSS pixels."""

@@ -238,7 +238,9 @@ class Page(HTMLParser):
         self.feed(self.html)
         self.close()
         assert not self.open_tags
-        self.text = " ".join(self.text.replace("\N{NO-BREAK SPACE}", " ").split())
+        self.text = " ".join(
+            self.text.replace("\N{NO-BREAK SPACE}", " ").replace("\N{MINUS SIGN}", "-").split()
+        )
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, {name: value or "" for name, value in attrs}))

@@ -13,6 +13,8 @@ import pytest
 from PIL import Image
 
 from jagree.report import FigureOnPage
+from jagree.report.page import CELL, LEAST_PICTURES, PICTURES, PICTURES_AND_OTHERS, _room
+from jagree.report.tables import Cell, Table
 from tests.report.pages import (
     about,
     agreement,
@@ -28,6 +30,7 @@ from tests.report.pages import (
     pictures,
     write,
 )
+from tests.report.test_examples import many
 
 
 @pytest.fixture
@@ -48,7 +51,7 @@ def test_the_page_holds_what_was_found(target: Path) -> None:
         "Examples by class, train Class Examples Agreed on for good Never agreed on Same mistake",
         "Largest possible agreement 98.7 % 98.7 %",
         "Expected random agreement 68.0 % 40.0 %",
-        "PABAK −0.250 −0.250",
+        "PABAK -0.250 -0.250",
         "2 of 6 training examples (33.3 %) were agreed on for good",
         "cat epoch 1",
         "taken for <b>dog</b> by 3 of 3",
@@ -158,10 +161,10 @@ def test_effects_come_before_correlations(target: Path) -> None:
         text.index("noise (0 to 55 grey levels) delays agreement by 1.50 epochs"),
         text.index("What the image statistics alone would have suggested"),
         text.index(
-            "noise moves entropy most, by −2.00 standard deviations: that suggests −0.80 epochs "
-            "(−1.00 to −0.60), the opposite of its effect."
+            "noise moves entropy most, by -2.00 standard deviations: that suggests -0.80 epochs "
+            "(-1.00 to -0.60), the opposite of its effect."
         ),
-        text.index("The paper’s r, of curves over epochs, is largest for dct share"),
+        text.index("The paper's r, of curves over epochs, is largest for dct share"),
         text.index("Factor Least Most Effect in epochs Adjusted p Examples Never learned"),
     ]
     assert found == sorted(found)
@@ -172,8 +175,8 @@ def test_without_effects_there_is_what_goes_with_learning(target: Path) -> None:
     assert "What goes with learning Training images Of 2 numbers known of each image" in text
     assert "What was assigned" not in text
     assert "Its r is not to be trusted" in text
-    assert "entropy (bit) 0.30 (0.20 to 0.40) < 0.001 0.12 (−0.02 to 0.25) 0.040" in text
-    assert "dct share −0.01 (−0.10 to 0.10) 0.900 no value no value" in text
+    assert "entropy (bit) 0.30 (0.20 to 0.40) < 0.001 0.12 (-0.02 to 0.25) 0.040" in text
+    assert "dct share -0.01 (-0.10 to 0.10) 0.900 no value no value" in text
 
 
 def test_the_findings_are_told_apart(target: Path) -> None:
@@ -291,3 +294,22 @@ def test_a_phone_can_read_it(target: Path) -> None:
     assert tables
     for i in tables:  # each scrolls in a box of its own
         assert page.tags[i - 1][1].get("class", "").startswith("scroll")
+
+
+def test_figures_and_classes_leave_less_room_for_pictures() -> None:
+    table = Table("", [], [[Cell("")] * 10] * 1000)
+    figure = {"source": "x" * 5_000_000}
+    assert _room([], []) == PICTURES
+    assert _room([figure], [table]) == PICTURES_AND_OTHERS - 5_000_000 - 10_000 * CELL
+    assert _room([figure] * 9, []) == LEAST_PICTURES
+
+
+def test_the_page_stays_small_with_a_thousand_classes(target: Path) -> None:
+    """Large pictures of so many classes would be a hundred megabytes."""
+    rng = np.random.default_rng(0)
+    table = many(8000, classes=1000).assign(**{f"s{i}": rng.normal(size=8000) for i in range(20)})
+    one = rng.integers(0, 256, (200, 200, 3), np.uint8)
+    images = np.broadcast_to(one, (8000, *one.shape))
+    figures = {"a": FigureOnPage("A", "", bytes(3_000_000))}
+    write(target, examples={"train": table}, images={"train": images}, figures=figures)
+    assert 8e6 < target.stat().st_size < 12e6

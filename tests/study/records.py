@@ -37,6 +37,7 @@ def write(
     loss: np.ndarray | None = None,
     true_labels: Mapping[str, np.ndarray] | None = None,
     class_names: tuple[str, ...] = ("cat", "dog", "eel"),
+    networks: Sequence[str] | None = None,
 ) -> dict[str, xr.Dataset]:
     """Record `predictions` [E, K, N] or [E, K, N, C] of each split, and open the record."""
     any_split = next(iter(predictions.values()))
@@ -47,7 +48,7 @@ def write(
             name: Examples(label, (true_labels or labels)[name], class_names, name)
             for name, label in labels.items()
         },
-        networks=[f"net{k}" for k in range(members)],
+        networks=networks or [f"net{k}" for k in range(members)],
         seed=0,
         correctness="exact_match" if multi_label else "single_label",
         recording=dict.fromkeys(labels, "epoch_end"),
