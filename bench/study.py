@@ -37,7 +37,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
+import zarr
 from absl import app, flags
 from study_literal import Paper, arrays, literal
 from study_records import SIZES, STATISTICS, Size, simulate
@@ -61,21 +63,30 @@ Answers = dict[str, np.ndarray]
 
 
 def by_split(
-    paper: Callable[[xr.Dataset, xr.Dataset], Paper],
-) -> Callable[[Splits, Splits], Answers]:
-    """A way that takes one split, of all of them."""
+    paper: Callable[[xr.Dataset, xr.Dataset], Paper], opened: Callable[[Path], Splits]
+) -> Callable[[Path], Answers]:
+    """A way that takes one split and its statistics, of all of them."""
 
-    def answers(record: Splits, tables: Splits) -> Answers:
+    def answers(folder: Path) -> Answers:
+        record, tables = open_record(folder / "record.zarr"), opened(folder / "statistics.zarr")
         found = {name: paper(split, tables[name]).flat for name, split in record.items()}
         return {f"{split}: {what}": v for split, of in found.items() for what, v in of.items()}
 
     return answers
 
 
+def columns(path: Path) -> Splits:
+    """Statistics of which nothing is read yet; in the order of the record, for it is the same data."""
+    names = zarr.open_group(path, mode="r").group_keys()
+    found = {name: xr.open_zarr(path, group=name, consolidated=False) for name in names}
+    return {name: table.set_coords("id") for name, table in found.items()}
+
+
 def quantities(split: xr.Dataset, statistics: xr.Dataset) -> Paper:
     """The paper's quantities alone, by jagree's functions."""
-    from jagree.study import agreement, curves, epochs
+    from jagree.study import agreement, check_same_data, curves, epochs
 
+    check_same_data(split, statistics)
     values = {str(name): column.values for name, column in statistics.items()}
     rows: list[tuple[np.ndarray, ...]] = []
     lines: dict[str, list[float]] = {name: [] for name in values}
@@ -103,15 +114,16 @@ def quantities(split: xr.Dataset, statistics: xr.Dataset) -> Paper:
 
 def tables(split: xr.Dataset, statistics: xr.Dataset) -> Paper:
     """The rows of agreement_table and member_table, and the curves, in one pass."""
-    from jagree.study import curves
+    from jagree.study import curves, with_statistics
     from jagree.study.agreed import AgreedTally, curve_of
     from jagree.study.epochs import walk
     from jagree.study.tables import AgreementTally, MemberTally
 
-    columns = statistics.drop_vars("id").to_dataframe()
+    ids = pd.DataFrame({"id": split["id"].values.astype(object)})
+    joined = with_statistics(ids, statistics).drop(columns="id")
     agreement = AgreementTally("split", split)
     members = MemberTally("split", split)
-    agreed = AgreedTally("split", split, columns)
+    agreed = AgreedTally("split", split, joined)
     walk(split, agreement, members, agreed)
     table, metric = agreement.table(), agreed.curves()
     number, level = (table[c].to_numpy() for c in ("epoch", "true_positive_agreement"))
@@ -126,18 +138,23 @@ def tables(split: xr.Dataset, statistics: xr.Dataset) -> Paper:
     )
 
 
-def study(record: Splits, statistics: Splits) -> Answers:
+def studied(folder: Path) -> Any:
     """Everything."""
     from jagree.study.whole import study_record
 
-    return _answers(study_record(record, statistics))
+    return study_record(
+        open_record(folder / "record.zarr"), open_tables(folder / "statistics.zarr")
+    )
 
 
-def with_csv(record: Splits, statistics: Splits) -> Answers:
+def study(folder: Path) -> Answers:
+    """Everything."""
+    return _answers(studied(folder))
+
+
+def with_csv(run: Path) -> Answers:
     """Everything, and written."""
-    from jagree.study.whole import study_record
-
-    found = study_record(record, statistics)
+    found = studied(run)
     with tempfile.TemporaryDirectory() as folder:
         for name, table in vars(found).items():
             if name != "examples":
@@ -166,11 +183,11 @@ def _answers(found: Any) -> Answers:
     return answers
 
 
-WAYS: Mapping[str, Callable[[Splits, Splits], Answers]] = {
-    "literal": by_split(literal),
-    "arrays": by_split(arrays),
-    "quantities": by_split(quantities),
-    "tables": by_split(tables),
+WAYS: Mapping[str, Callable[[Path], Answers]] = {
+    "literal": by_split(literal, columns),
+    "arrays": by_split(arrays, columns),
+    "quantities": by_split(quantities, columns),
+    "tables": by_split(tables, open_tables),
     "study": study,
     "with csv": with_csv,
 }
@@ -190,8 +207,7 @@ def child(way: str, folder: Path) -> None:
 
     imports = peak_bytes()
     started, cores = time.perf_counter(), time.process_time()
-    record, measured = open_record(folder / "record.zarr"), open_tables(folder / "statistics.zarr")
-    answers = WAYS[way](record, measured)
+    answers = WAYS[way](folder)
     took = {"seconds": time.perf_counter() - started, "cpu_s": time.process_time() - cores}
     with (folder / f"{way}.pickle").open("wb") as file:
         pickle.dump(answers, file)

@@ -1,6 +1,8 @@
 """Several runs as one study on disk: what is written, where, and what is refused."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -72,6 +74,21 @@ def test_tables_figures_and_page_are_written_and_said(
     page = (folder / "report.html").read_text()
     assert 'href="../b%20c%23/report.html"' in page
     assert page.count("href=") == 1  # the other has no report
+
+
+def test_jax_is_not_needed(runs: list[Path], tmp_path: Path) -> None:
+    code = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "for name in ('jax', 'jaxlib', 'flax', 'optax', 'orbax'):\n"
+        "    sys.modules[name] = None\n"
+        "from jagree.comparison import compare_runs\n"
+        "compare_runs(sys.argv[2:], Path(sys.argv[1]))\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "out"), *map(str, runs)]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stderr
+    assert files(tmp_path / "out") == FILES
 
 
 def test_a_study_is_written_anew_and_nothing_else_is(

@@ -78,8 +78,8 @@ def test_statistics_are_measured_once_and_joined_by_every_run_beside(
     summary = pd.read_csv(trained / "results/statistics.csv")
     assert set(summary["split"]) == {"train", "test"}
     page = (trained / "report.html").read_text()
-    for title in ("Image statistics, train", "Image statistics, test", "What is measured, train"):
-        assert f"<h2>{title}</h2>" in page
+    for title in ("Image statistics, training", "Image statistics, test", "What is measured, training"):
+        assert f"<h3>{title}</h3>" in page
     assert "distributed over the training images" in page
 
     kept = {f: f.stat().st_mtime_ns for f in (trained.parent / "statistics").rglob("*.npz")}

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -21,9 +22,19 @@ TOP, BELOW = 0.02, 0.02  # inches
 WHITE = 255
 
 
+class Pictures(Protocol):
+    """Images by position, each a uint8 array [H, W, 3]; an array [N, H, W, 3], for one."""
+
+    def __len__(self) -> int:
+        """N."""
+
+    def __getitem__(self, position: int, /) -> np.ndarray:
+        """One image."""
+
+
 def draw_wall(
     examples: pd.DataFrame,
-    images: Sequence[np.ndarray],
+    images: Pictures,
     palette: Palette = SAFE,
     *,
     seed: int = 0,
@@ -34,7 +45,7 @@ def draw_wall(
     ----------
     examples : pandas.DataFrame
         With ``agreed_for_good``: the epoch from which on an example is agreed on; nan: never.
-    images : sequence of uint8 arrays [H, W, 3]
+    images : Pictures
         In the order of the rows, of any sizes; only those that are shown are taken.
     palette : Palette
         Of the frame to the left of what is never agreed on.

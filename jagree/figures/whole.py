@@ -1,8 +1,7 @@
 """All figures of a study, each with its title and what is said of it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -21,21 +20,21 @@ from jagree.figures.responses import draw_responses
 from jagree.figures.right_counts import draw_right_counts
 from jagree.figures.style import NothingToDrawError
 from jagree.figures.types import draw_types
-from jagree.figures.wall import draw_wall
+from jagree.figures.wall import Pictures, draw_wall
 from jagree.study.whole import Study
 from jagree.words import adjective
 
-Images = Mapping[str, Sequence[np.ndarray]]
 
-
-def draw_study(study: Study, images: Images, palette: Palette = SAFE) -> dict[str, Drawn]:
+def draw_study(
+    study: Study, images: Mapping[str, Pictures], palette: Palette = SAFE
+) -> dict[str, Drawn]:
     """Every figure that a study has the tables for.
 
     Parameters
     ----------
     study : Study
         As `jagree.study.whole.study_record` gives it.
-    images : mapping of str to sequence of uint8 arrays [H, W, 3]
+    images : mapping of str to Pictures
         Of the splits whose images are at hand, in the order of their examples; only those shown are
         taken.
     palette : Palette
@@ -155,7 +154,7 @@ def _add_responses(found: dict[str, Drawn], study: Study, split: str, palette: P
 def _add_examples(
     found: dict[str, Drawn],
     examples: pd.DataFrame,
-    images: Sequence[np.ndarray] | None,
+    images: Pictures | None,
     split: str,
     palette: Palette,
 ) -> None:

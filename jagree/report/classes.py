@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from jagree.report.numbers import measured, whole
+from jagree.report.numbers import aligned, whole
 from jagree.report.relations import readable
 from jagree.report.tables import Cell, Column, Table, number
 from jagree.words import percent
@@ -108,11 +108,11 @@ def class_table(split: str, examples: pd.DataFrame, member: Membership) -> Table
     for name in means:
         columns.append(Column(f"Mean {readable(name)}", "Of the examples that have a value"))
         values.append(_means(examples[name].to_numpy(np.float64), member, size))
+    written = [percent] * len(shares) + [aligned(value) for value in values[len(shares) :]]
     rows = []
     for c, name in enumerate(member.names):
         cells = [Cell(name), number(size[c], whole)]
-        cells += [number(value[c], percent) for value in values[: len(shares)]]
-        rows.append(cells + [number(value[c], measured) for value in values[len(shares) :]])
+        rows.append(cells + [number(v[c], as_) for v, as_ in zip(values, written, strict=True)])
     return Table(f"Examples by class, {split}", columns, rows)
 
 

@@ -3,6 +3,8 @@
 import math
 from collections.abc import Callable
 
+import numpy as np
+
 from jagree.words import NO_VALUE, SPACE
 
 SMALL_P = 0.001
@@ -43,6 +45,19 @@ def measured(value: float) -> str:
     if math.isnan(value):
         return NO_VALUE
     return _signed(f"{value:,.0f}" if 1000 <= abs(value) < 1e15 else f"{value:.4g}")
+
+
+def aligned(values: np.ndarray) -> Callable[[float], str]:
+    """How to write a column: the same decimals for all, four digits for the largest.
+
+    >>> written = aligned(np.array([4.339, 12.5]))
+    >>> written(4.339), written(12.5)
+    ('4.34', '12.50')
+    """
+    largest = float(np.abs(values[np.isfinite(values)]).max(initial=0))
+    digits = 3 - math.floor(math.log10(largest)) if largest > 0 else 0
+    decimals = min(max(digits, 0), 8)
+    return lambda value: NO_VALUE if math.isnan(value) else _signed(f"{value:,.{decimals}f}")
 
 
 def rounded(value: float) -> str:

@@ -95,7 +95,7 @@ function showExample(data, number, tiny) {
     const large = { src: data.pictures[number], alt: "", class: tiny ? "large tiny" : "large" };
     head.prepend(element("img", large));
   }
-  dialog.replaceChildren(head, numbers, close);
+  dialog.replaceChildren(close, head, numbers);
   dialog.showModal();
   close.focus();
 }

@@ -1,7 +1,7 @@
 """From the record to numbers: agreement per epoch, and when each example is agreed on.
 
-Array functions first (`agreement`, `order`), then tables of a whole record (`tables`), the join with
-image statistics (`statistics`), and all of it at once (`whole`).
+Array functions first (`agreement`, `order`), then tables of a whole record (`tables`), the join
+with image statistics (`statistics`), and all of it at once (`whole`).
 """
 
 from jagree.study.agreement import (

@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 
 from jagree.figures import SAFE
 from jagree.figures.style import draw_line, line_styles, number_axis, panels, plain, settled
+from tests.figures.tables import check_layout
 
 
 def test_no_two_of_32_lines_look_alike() -> None:
@@ -77,3 +78,22 @@ def test_panels_stand_in_rows() -> None:
     tops = [round(axes.get_position().y1, 3) for axes in grid]
     assert tops[0] == tops[1] == tops[2] > tops[3] == tops[4]
     assert panels(1, 3, 2.0)[0].get_size_inches().tolist() == [4.5, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("x", "text", "fails"),
+    [(0.5, "middle", False), (0.04, "over the other", True), (0.95, "cut off at the right", True)],
+)
+def test_the_check_of_layouts_finds_what_overlaps_and_what_is_cut(
+    x: float, text: str, fails: bool
+) -> None:
+    figure = Figure(figsize=(4, 3))
+    axes = figure.add_axes((0.2, 0.2, 0.7, 0.6))
+    axes.set_xlabel("below")
+    figure.text(0.02, 0.95, "at the top left")
+    figure.text(x, 0.95, text)
+    if fails:
+        with pytest.raises(AssertionError):
+            check_layout(figure)
+    else:
+        check_layout(figure)

@@ -31,7 +31,7 @@ class Numbered:
 
 
 def wall(learned: Sequence[float] | np.ndarray, images: object) -> np.ndarray:
-    figure = draw_wall(pd.DataFrame({"agreed_for_good": learned}), images)  # type: ignore[arg-type]
+    figure = draw_wall(pd.DataFrame({"agreed_for_good": learned}), images)
     return np.asarray(figure.axes[0].images[0].get_array())
 
 
@@ -67,7 +67,7 @@ def test_pictures_hang_in_the_order_of_learning_evenly_over_it() -> None:
 
 def test_rows_are_labelled_with_their_epochs() -> None:
     learned = make_learned()
-    figure = draw_wall(pd.DataFrame({"agreed_for_good": learned}), Numbered(5000))  # type: ignore[arg-type]
+    figure = draw_wall(pd.DataFrame({"agreed_for_good": learned}), Numbered(5000))
     written = [text.get_text() for text in figure.texts]
     epochs = learned[np.array(shown(np.asarray(figure.axes[0].images[0].get_array())))]
     expected = [f"{int(row[0])}\N{EN DASH}{int(row[-1])}" for row in epochs[:6]]
@@ -140,7 +140,7 @@ def test_small_pictures_are_enlarged_pixel_by_pixel() -> None:
 def test_the_png_has_the_canvas_dot_by_dot() -> None:
     images = np.random.default_rng(0).integers(0, 256, (100, 8, 8, 3), np.uint8)
     examples = pd.DataFrame({"agreed_for_good": make_learned(100)})
-    figure = draw_wall(examples, images)  # type: ignore[arg-type]
+    figure = draw_wall(examples, images)
     canvas = np.asarray(figure.axes[0].images[0].get_array())
     png = to_png(figure)
     with Image.open(io.BytesIO(png)) as picture:
@@ -150,7 +150,7 @@ def test_the_png_has_the_canvas_dot_by_dot() -> None:
     part = dots[top : top + canvas.shape[0], left : left + canvas.shape[1]]
     differ = (part != canvas).any(-1)
     assert differ.mean() < 0.01
-    assert png == to_png(draw_wall(examples, images))  # type: ignore[arg-type]
+    assert png == to_png(draw_wall(examples, images))
 
 
 def test_no_image_and_too_few() -> None:
@@ -158,4 +158,4 @@ def test_no_image_and_too_few() -> None:
     with pytest.raises(NothingToDrawError, match="there is no image"):
         draw_wall(none, [])
     with pytest.raises(ValueError, match="3 images are given for 2 examples"):
-        draw_wall(pd.DataFrame({"agreed_for_good": [1.0, 2.0]}), Numbered(3))  # type: ignore[arg-type]
+        draw_wall(pd.DataFrame({"agreed_for_good": [1.0, 2.0]}), Numbered(3))

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jagree.study import agreement, chance
+from jagree.study import agreement, chance, distribution
 from jagree.study.tables import MEASURES
 
 HAND_MADE = np.array([[1, 1, 0, 0], [1, 1, 1, 0], [1, 0, 0, 0]], bool)  # accuracies 2/4, 3/4, 1/4
@@ -290,3 +290,22 @@ def test_the_standard_error_is_that_of_so_many_draws() -> None:
     np.testing.assert_array_equal(
         chance.standard_error(np.array([0.5, math.nan]), np.array([0, 9])), [0.5, math.nan]
     )
+
+
+@pytest.mark.parametrize("name", sorted(MEASURES))
+def test_long_rows_are_counted_as_short_ones(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    correct = np.random.default_rng(5).random((2, 3, 4, 50)) < 0.3
+    expected = MEASURES[name](correct)
+    monkeypatch.setattr(agreement, "LONG", 1)
+    np.testing.assert_array_equal(MEASURES[name](correct), expected)
+    assert math.isnan(float(MEASURES[name](np.zeros((2, 0), bool))))
+
+
+def test_more_members_than_a_byte_counts() -> None:
+    correct = np.ones((300, 3), bool)
+    correct[:20, 1] = False
+    assert agreement.count_right(correct).nonzero()[0].tolist() == [280, 300]
+    assert agreement.count_right(correct)[[280, 300]].tolist() == [1, 2]
+    prediction = np.zeros((300, 2), int)
+    prediction[:10, 0] = 1
+    assert float(distribution.hacohen_agreement(prediction)) == (290 + 300) / 600

@@ -114,3 +114,14 @@ def test_the_seed_decides() -> None:
     one, other = (whole.correlations(values, seed=s)["clutter"] for s in (1, 2))
     assert one.paper == other.paper
     assert one.low != other.low
+
+
+def test_some_epochs_of_all_are_as_if_the_others_were_not_there() -> None:
+    correct, values = learned(10, 2, 150, 5)
+    tally = tallied(correct)
+    some = tally.of(range(10)).resampled(values, resamples=20).correlations([1, 4, 5, 9])
+    alone = tally.of([1, 4, 5, 9]).correlations(values, resamples=20)
+    for name, found in alone.items():
+        assert some[name].paper.r == pytest.approx(found.paper.r, rel=1e-9)
+        assert (some[name].low, some[name].high) == pytest.approx((found.low, found.high), rel=1e-5)
+        assert some[name].paper.points == 4

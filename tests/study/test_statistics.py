@@ -31,6 +31,16 @@ def test_joined_by_id_in_the_order_of_the_examples(statistics: xr.Dataset) -> No
     assert found["light"].tolist() == ["side", "top", "top"]
 
 
+def test_examples_in_the_order_of_the_statistics_are_joined_as_they_are(
+    statistics: xr.Dataset,
+) -> None:
+    ids = statistics["id"].values.tolist()
+    found = with_statistics(pd.DataFrame({"id": ids}), statistics)
+    again = with_statistics(pd.DataFrame({"id": ids[::-1]}), statistics)
+    pd.testing.assert_frame_equal(found, again[::-1].reset_index(drop=True))
+    assert found["id"].tolist() == ids
+
+
 def test_an_example_without_statistics_is_named(statistics: xr.Dataset) -> None:
     with pytest.raises(UsageError, match="1 examples have no image statistics, 'e' for one"):
         with_statistics(pd.DataFrame({"id": ["a", "e"]}), statistics)
