@@ -76,7 +76,7 @@ def by_split(
 
 
 def columns(path: Path) -> Splits:
-    """Statistics of which nothing is read yet; in the order of the record, for it is the same data."""
+    """Statistics of which nothing is read yet: of the same data, in the order of the record."""
     names = zarr.open_group(path, mode="r").group_keys()
     found = {name: xr.open_zarr(path, group=name, consolidated=False) for name in names}
     return {name: table.set_coords("id") for name, table in found.items()}

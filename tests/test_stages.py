@@ -78,7 +78,11 @@ def test_statistics_are_measured_once_and_joined_by_every_run_beside(
     summary = pd.read_csv(trained / "results/statistics.csv")
     assert set(summary["split"]) == {"train", "test"}
     page = (trained / "report.html").read_text()
-    for title in ("Image statistics, training", "Image statistics, test", "What is measured, training"):
+    for title in (
+        "Image statistics, training",
+        "Image statistics, test",
+        "What is measured, training",
+    ):
         assert f"<h3>{title}</h3>" in page
     assert "distributed over the training images" in page
 

@@ -1,5 +1,6 @@
 """What goes with learning: effects of what was assigned, correlations of what was only measured."""
 
+import re
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -80,8 +81,8 @@ def relations(
 
 
 def readable(column: str) -> str:
-    """A column's name as words."""
-    return column.replace("_", " ")
+    """A column's name as words; a name that begins with an abbreviation has it in capitals."""
+    return re.sub(r"^(dct|el2n)\b", lambda m: m[0].upper(), column.replace("_", " "))
 
 
 def _assigned(split: str, effects: pd.DataFrame) -> str:

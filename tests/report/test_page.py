@@ -164,7 +164,7 @@ def test_effects_come_before_correlations(target: Path) -> None:
             "noise moves entropy most, by -2.00 standard deviations: that suggests -0.80 epochs "
             "(-1.00 to -0.60), the opposite of its effect."
         ),
-        text.index("The paper's r, of curves over epochs, is largest for dct share"),
+        text.index("The paper's r, of curves over epochs, is largest for DCT share"),
         text.index("Factor Least Most Effect in epochs Adjusted p Examples Never learned"),
     ]
     assert found == sorted(found)
@@ -176,7 +176,7 @@ def test_without_effects_there_is_what_goes_with_learning(target: Path) -> None:
     assert "What was assigned" not in text
     assert "Its r is not to be trusted" in text
     assert "entropy (bit) 0.30 (0.20 to 0.40) < 0.001 0.12 (-0.02 to 0.25) 0.040" in text
-    assert "dct share -0.01 (-0.10 to 0.10) 0.900 no value no value" in text
+    assert "DCT share -0.01 (-0.10 to 0.10) 0.900 no value no value" in text
 
 
 def test_the_findings_are_told_apart(target: Path) -> None:

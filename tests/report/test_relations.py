@@ -27,10 +27,10 @@ def test_the_strongest_correlation_over_examples_is_told_first() -> None:
         "Of 2 numbers known of each image, entropy goes most closely with the epoch from which on "
         "a training image is agreed on for good: its rank correlation within classes is 0.30 (95 % "
         "interval 0.20 to 0.40; adjusted p < 0.001). Images with more of it are agreed on later. "
-        "Given also dct share, it is 0.12 (95 % interval -0.02 to 0.25; adjusted p = 0.040)."
+        "Given also DCT share, it is 0.12 (95 % interval -0.02 to 0.25; adjusted p = 0.040)."
     )
     assert curve == (
-        "The paper's r, of curves over epochs, is largest for dct share, 0.98, where the rank "
+        "The paper's r, of curves over epochs, is largest for DCT share, 0.98, where the rank "
         "correlation is -0.01, and 0.9 or more, either way, for 1 of 2."
     )
 
@@ -54,7 +54,7 @@ def test_what_was_assigned_is_no_statistic() -> None:
     table = correlations()
     table["statistic"] = table["statistic"].replace("entropy", "noise")
     found = one(correlations=table, effects=effects())
-    assert "closest of 1 number is dct share" in plainly(found.honest[0])
+    assert "closest of 1 number is DCT share" in plainly(found.honest[0])
 
 
 def test_effects_are_told_the_strongest_first() -> None:
