@@ -20,7 +20,7 @@ from jagree.paths import as_path, make_folder
 from jagree.runfolder import RunFolder
 
 if TYPE_CHECKING:  # slow to import, and not needed by who only trains
-    from jagree.figures import Drawn
+    from jagree.figures import Drawn, Palette
     from jagree.study.whole import Study
 
 Splits = Mapping[str, Split]
@@ -84,11 +84,15 @@ def analyse(
         seed=options.study.seed,
     )
     drawn = figures.draw_study(study, images, palette) | _illustrate(
-        tables, images, options.statistics
+        tables, images, options.statistics, palette
     )
+    png = {name: figures.to_png(one.figure) for name, one in drawn.items()}
     with _writing_to(path):
         if "study" in stages:
-            _write_study(path, study, tables, drawn)
+            _write_tables(path, _results(study, tables))
+            for name, one in drawn.items():
+                figures.save(one.figure, path / "figures" / name, png[name])
+            say(f"study:  {path / 'figures'}: {', '.join(drawn)}")
         if "report" in stages:
             from jagree.report import FigureOnPage, write_report
 
@@ -98,7 +102,7 @@ def analyse(
                 study=study,
                 diverged=studies.diverged(record),
                 figures={
-                    name: FigureOnPage(one.title, one.caption, figures.to_png(one.figure))
+                    name: FigureOnPage(one.title, one.caption, png[name])
                     for name, one in drawn.items()
                 },
                 images=images,
@@ -121,22 +125,18 @@ def _writing_to(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _write_study(path: Path, study: Study, tables: Tables, drawn: Mapping[str, Drawn]) -> None:
-    from jagree import figures
-
+def _write_tables(path: Path, results: Mapping[str, pd.DataFrame]) -> None:
     folder = path / "results"
     make_folder(folder)
     written = []
-    for name, table in _results(study, tables).items():
+    for name, table in results.items():
         file = folder / f"{name}.csv"
         if len(table):
             file.write_bytes(table.to_csv(index=False).encode())
             written.append(name)
         else:  # of an earlier study, and no longer true
             file.unlink(missing_ok=True)
-    for name, one in drawn.items():
-        figures.save(one.figure, path / "figures" / name)
-    say(f"study:  {folder}: {', '.join(written)}; {path / 'figures'}: {', '.join(drawn)}")
+    say(f"study:  {folder}: {', '.join(written)}")
 
 
 def _results(study: Study, tables: Tables) -> dict[str, pd.DataFrame]:
@@ -179,7 +179,7 @@ def _statistics(path: Path, record: Tables) -> Tables:
 
 
 def _illustrate(
-    tables: Tables, images: Mapping[str, data.Images], options: ConfigDict
+    tables: Tables, images: Mapping[str, data.Images], options: ConfigDict, palette: Palette
 ) -> dict[str, Drawn]:
     """Histograms of all splits, and the panel of the first that has pictures."""
     from jagree import figures
@@ -191,7 +191,7 @@ def _illustrate(
             f"Image statistics, {adjective(name)}",
             f"How the image statistics are distributed over the {adjective(name)} images. The red "
             "line is the mean.",
-            figures.draw_histograms(table),
+            figures.draw_histograms(table, palette),
         )
         for name, table in tables.items()
     }
@@ -206,7 +206,7 @@ def _illustrate(
                 f"Two of the {adjective(name)} images with the maps behind their numbers: one with "
                 "few segments (a tenth of the images have as few or fewer) and one with many (a "
                 "tenth have as many or more).",
-                draw_maps(list(chosen), pictures, options),
+                draw_maps(list(chosen), pictures, options, palette),
             )
             break
     return drawn

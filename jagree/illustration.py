@@ -14,6 +14,8 @@ from jagree.words import counted, percent
 if TYPE_CHECKING:  # slow to import, and not needed by who only trains
     from matplotlib.figure import Figure
 
+    from jagree.figures import Palette
+
 
 def few_and_many(table: xr.Dataset) -> dict[str, int]:
     """An image with few segments and one with many: title to position.
@@ -28,7 +30,12 @@ def few_and_many(table: xr.Dataset) -> dict[str, int]:
     return {str(table["id"].values[i]): int(i) for i in ends}
 
 
-def draw_maps(ids: Sequence[str], images: Sequence[np.ndarray], options: ConfigDict) -> Figure:
+def draw_maps(
+    ids: Sequence[str],
+    images: Sequence[np.ndarray],
+    options: ConfigDict,
+    palette: Palette | None = None,
+) -> Figure:
     """The panel of some images: each with its maps, and below each map its number (paper fig. 3).
 
     Parameters
@@ -37,6 +44,8 @@ def draw_maps(ids: Sequence[str], images: Sequence[np.ndarray], options: ConfigD
     images : sequence of uint8 arrays [H, W, 3]
     options : ConfigDict
         ``config.statistics``.
+    palette : Palette, optional
+        By default `jagree.figures.SAFE`.
     """
     from jagree import figures
     from jagree.statistics.maps import maps_of
@@ -54,4 +63,4 @@ def draw_maps(ids: Sequence[str], images: Sequence[np.ndarray], options: ConfigD
             captions["entropy"] = f"mean {maps.entropy.mean():.2f} bit"
         shown = {name: getattr(maps, name) for name in ("segments", "edges", "entropy", "dct")}
         rows.append(figures.PanelRow(title=example, image=image, captions=captions, **shown))
-    return figures.draw_panel(rows)
+    return figures.draw_panel(rows, palette or figures.SAFE)

@@ -19,7 +19,7 @@ FORMATS: dict[str, dict[str, Any]] = {
 }
 
 
-def save(figure: Figure, stem: Path) -> list[Path]:
+def save(figure: Figure, stem: Path, png: bytes | None = None) -> list[Path]:
     """Write the figure as PNG and as PDF.
 
     Parameters
@@ -27,6 +27,8 @@ def save(figure: Figure, stem: Path) -> list[Path]:
     figure : matplotlib.figure.Figure
     stem : path
         Without the ending; its folder is made if there is none.
+    png : bytes, optional
+        What `to_png` gave of it, if it was asked already: drawing takes time.
 
     Returns
     -------
@@ -38,7 +40,8 @@ def save(figure: Figure, stem: Path) -> list[Path]:
     for ending in FORMATS:
         # The stem can hold dots, which with_suffix would take for an ending.
         path = stem.with_name(f"{stem.name}.{ending}")
-        path.write_bytes(_encoded(figure, ending))
+        drawn = png if ending == "png" and png else _encoded(figure, ending)
+        path.write_bytes(drawn)
         written.append(path)
     return written
 
