@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from jagree.config import CHOICES
 from jagree.errors import UsageError
 from jagree.paths import as_path, make_folder
 from jagree.record import EpochAssembly, RecordWriter, SplitDescription, join_records, open_record
@@ -64,17 +65,17 @@ class Recorder:
     Parameters
     ----------
     path : path
-        The run folder; the record is ``record.zarr`` in it. One that is there goes on, if it is of
-        the same data and networks: `epochs` says how far it is.
+        The run folder; the record is ``record.zarr`` in it. One that is there goes on if it is of
+        the same: `epochs` says how far it is.
     class_names : sequence of str, optional
         By default "0", "1" and so on, as many as there are scores.
     networks : sequence of str
         Name of each member's network. Members that are not trained side by side are recorded
         alone, and put together by `jagree.join_records`.
-    data : str
-        Name of the data.
-    seed : int
-        Of the run.
+    data, seed : str, int
+        Name of the data, and seed of the run.
+    recording : str
+        When the split "train" is judged: "epoch_end" or "online", while it is trained on.
     splits : array or Examples
         ``train=``, ``test=``, or any other name: labels, int [N] or bool [N, C].
 
@@ -92,12 +93,16 @@ class Recorder:
         networks: Sequence[str] = ("network",),
         data: str = "data",
         seed: int = 0,
+        recording: str = "epoch_end",
         **splits: Any,
     ) -> None:
+        if recording not in (known := CHOICES["recording.mode"]):
+            raise UsageError(f"unknown recording '{recording}'; known: {', '.join(known)}")
         if not splits:
             raise UsageError("name the splits that are recorded, with their labels: train=labels")
         self.path = as_path(path)
         self._networks, self._data, self._seed = tuple(networks), data, seed
+        self._recording = {n: recording if n == "train" else "epoch_end" for n in splits}
         self._splits = {name: _Known.of(name, told) for name, told in splits.items()}
         kinds = {known.multi_label for known in self._splits.values()}
         if len(kinds) > 1:
@@ -107,7 +112,8 @@ class Recorder:
         self._writer: RecordWriter | None = None
         if (self.path / "record.zarr").exists():
             if self._class_names is None:
-                self._class_names = _class_names(self.path / "record.zarr")
+                recorded = next(iter(open_record(self.path / "record.zarr").values()))
+                self._class_names = tuple(recorded.attrs["class_names"])
             self._open()
         self._begin()
 
@@ -225,7 +231,7 @@ class Recorder:
                 networks=self._networks,
                 seed=self._seed,
                 correctness="exact_match" if self._multi_label else "single_label",
-                recording=dict.fromkeys(splits, "epoch_end"),
+                recording=self._recording,
                 data=self._data,
                 with_loss=False,
             )
@@ -241,6 +247,7 @@ class Recorder:
                 ("networks", tuple(split["network"].values.tolist()), self._networks),
                 ("class_names", tuple(split.attrs["class_names"]), told.class_names),
                 ("seed", int(split["seed"].values[0]), self._seed),
+                ("recording", split.attrs["recording"], self._recording[name]),
             ):
                 if recorded != now:
                     raise UsageError(
@@ -366,9 +373,7 @@ def _outcomes(values: np.ndarray, label: np.ndarray) -> dict[str, np.ndarray]:
     if values.ndim == 1:  # predicted classes alone
         names = ("log_prob", "margin", "sum_sq_other")
         return {"prediction": values} | dict.fromkeys(names, np.full(len(values), np.nan))
-    if label.ndim == 2:
-        return multi_label_outcomes(values, label)
-    return single_label_outcomes(values, label)
+    return (multi_label_outcomes if label.ndim == 2 else single_label_outcomes)(values, label)
 
 
 def _labels(name: str, told: Any) -> np.ndarray:
@@ -391,7 +396,3 @@ def _as_numpy(array: Any) -> np.ndarray:
         array = array.detach()
         array = (array.float() if array.is_floating_point() else array).cpu()
     return np.asarray(array)
-
-
-def _class_names(record: Path) -> tuple[str, ...]:
-    return tuple(next(iter(open_record(record).values())).attrs["class_names"])

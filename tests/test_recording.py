@@ -323,6 +323,8 @@ def test_a_label_without_a_class_is_refused(tmp_path: Path) -> None:
         ({"networks": ("a", "b")}, "recorded with networks"),
         ({"class_names": "xyz"}, "recorded with class_names"),
         ({"seed": 1}, "recorded with seed=0, not 1"),
+        ({"recording": "online"}, "recorded with recording=epoch_end, not online"),
+        ({"recording": "later"}, "unknown recording 'later'; known: epoch_end, online"),
         ({"test": jagree.Examples(1 - LABEL["test"] % 2, true_label=LABEL["test"])}, "labels of"),
     ],
 )
@@ -372,3 +374,16 @@ def test_what_differs_is_not_joined(tmp_path: Path) -> None:
 def test_importing_jagree_imports_little() -> None:
     with pytest.raises(AttributeError, match="no attribute 'recorder'"):
         _ = jagree.recorder
+
+
+def test_what_is_judged_in_training_says_so(tmp_path: Path) -> None:
+    recorder = jagree.Recorder(tmp_path, train=[0, 1], test=[1, 0], recording="online")
+    for split in ("train", "test"):
+        recorder.add(split, np.arange(2), np.eye(2))
+    recorder.commit(1)
+    found = open_record(tmp_path / "record.zarr")
+    assert {name: split.attrs["recording"] for name, split in found.items()} == {
+        "train": "online",
+        "test": "epoch_end",
+    }
+    assert jagree.Recorder(tmp_path, train=[0, 1], test=[1, 0], recording="online").epochs == [1]

@@ -1,5 +1,6 @@
 """Run folders among paths, such as those of a sweep: ``runs/SWEEP``, or ``runs/SWEEP/*``."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,7 +22,7 @@ def run_folders(paths: Sequence[str | Path]) -> tuple[list[str | Path], list[Pat
     -------
     runs : list of path
         Folders that hold ``record.zarr``, each once, in the order given; those below a folder in
-        the order of their names.
+        the order of their names, numbers in these by size.
     others : list of Path
         What is there and is no run: logs and tables that lie beside runs, and runs in which
         nothing was recorded.
@@ -52,9 +53,15 @@ def _runs_of(path: Path) -> tuple[list[Path], list[Path]]:
     """The path itself or the runs below it; and what of these has no record."""
     if (path / "record.zarr").exists():
         return [path], []
-    below = sorted({found.parent for name in _MARKS for found in path.glob(f"*/{name}")})
+    below = sorted({f.parent for name in _MARKS for f in path.glob(f"*/{name}")}, key=_natural)
     found = [folder for folder in below if (folder / "record.zarr").exists()]
     return found, [folder for folder in below if folder not in found] or ([] if found else [path])
+
+
+def _natural(path: Path) -> list[tuple[int, str]]:
+    """Sorts numbers in names by their size: batch_size=32 before batch_size=128."""
+    parts = re.split(r"(\d+)", path.name)
+    return [(int(part) if part.isdigit() else -1, part) for part in parts]
 
 
 def _no_record(path: str | Path) -> UsageError:

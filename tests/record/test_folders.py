@@ -27,6 +27,13 @@ def test_a_folder_of_runs_means_them_all(sweep: Path) -> None:
     assert run_folders(["gs://a/b", sweep / "seed=0"])[0] == ["gs://a/b", sweep / "seed=0"]
 
 
+def test_numbers_in_names_are_ordered_by_size(tmp_path: Path) -> None:
+    for name in ("b=128", "b=32", "b=512", "a=1000", "b=", "b=32,c=2"):
+        (tmp_path / name / "record.zarr").mkdir(parents=True)
+    expected = ["a=1000", "b=", "b=32", "b=32,c=2", "b=128", "b=512"]
+    assert names(run_folders([tmp_path]))[0] == expected
+
+
 @pytest.mark.parametrize("which", [["logs"], ["logs", "sweep.csv"], ["seed=0", "seed=9"]])
 def test_no_run_is_an_error(sweep: Path, which: list[str]) -> None:
     named = "seed=9" if "seed=9" in which else "logs"
