@@ -1,12 +1,12 @@
 """The paper's quantities as one would first write them down: everything in memory, then loops.
 
-What it stands for. The authors train their networks one after the other and keep what each
-predicts; when all are trained, the predictions of all epochs and networks are in memory together,
-and for each epoch a loop over the examples finds those that all networks get right and looks their
-statistics up by name. `literal` is that: one array of predictions, of int64, the type in which
-PyTorch's argmax gives them; per epoch and network a Python list of the names of the examples that
-are right; per statistic a dict from name to value. It was written from the paper's definitions and
-from what is known of that code's behaviour (docs/paper.md), not from the code, which is not quoted.
+What it stands for. Networks are trained one after the other and their predictions kept; when all
+are trained, those of all epochs and networks are in memory together, and for each epoch a loop over
+the examples finds the ones that all networks get right and looks their statistics up by name.
+`literal` is that: one array of predictions, of int64, the type in which PyTorch's argmax gives
+them; per epoch and network a Python list of the names of the examples that are right; per statistic
+a dict from name to value. It is written from the paper's definitions. The authors' published code
+was not read for it, so no figure here is a measurement of that code.
 
 `arrays` is the same without the loops: the same array in memory, and each formula one expression of
 NumPy over all epochs. It is no one's published code, but what a careful person would write who

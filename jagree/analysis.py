@@ -27,7 +27,9 @@ Splits = Mapping[str, Split]
 Tables = Mapping[str, xr.Dataset]
 
 
-def analyse_run(path: str | Path, leave_out: Sequence[int] | None = None) -> None:
+def analyse_run(
+    path: str | Path, leave_out: Sequence[int] | None = None, palette: str | None = None
+) -> None:
     """Study and report of the record in a folder, whoever wrote it.
 
     Parameters
@@ -36,10 +38,12 @@ def analyse_run(path: str | Path, leave_out: Sequence[int] | None = None) -> Non
         The folder that holds ``record.zarr``; a run.json beside it is not needed.
     leave_out : sequence of int, optional
         Members to do without; by default what the run's config says.
+    palette : str, optional
+        Of the figures, "safe" or "paper"; by default what the run's config says.
     """
     folder = as_path(path)
     about = RunFolder(path).about if (folder / "run.json").exists() else {}
-    analyse(folder, about, {}, ("study", "report"), leave_out)
+    analyse(folder, about, {}, ("study", "report"), leave_out, palette)
 
 
 def analyse(
@@ -48,6 +52,7 @@ def analyse(
     splits: Splits,
     stages: Sequence[str],
     leave_out: Sequence[int] | None = None,
+    palette: str | None = None,
 ) -> None:
     """Tables, figures and the report of a run's record.
 
@@ -64,6 +69,8 @@ def analyse(
         "study", "report", both or none.
     leave_out : sequence of int, optional
         Members to do without; by default what the config in `about` says.
+    palette : str, optional
+        By default what the config in `about` says.
     """
     if not stages:
         return
@@ -72,7 +79,7 @@ def analyse(
     from jagree.record import open_record
 
     options = _options(about)
-    palette = figures.palette_of(options.study.palette)
+    colours = figures.palette_of(palette or options.study.palette)
     record = open_record(path / "record.zarr")
     tables = _statistics(path, record)
     images = _images(record, about, splits, path)
@@ -83,13 +90,14 @@ def analyse(
         resamples=options.study.resamples,
         seed=options.study.seed,
     )
-    drawn = figures.draw_study(study, images, palette) | _illustrate(
-        tables, images, options.statistics, palette
+    drawn = figures.draw_study(study, images, colours) | _illustrate(
+        tables, images, options.statistics, colours
     )
     png = {name: figures.to_png(one.figure) for name, one in drawn.items()}
     with _writing_to(path):
         if "study" in stages:
             _write_tables(path, _results(study, tables))
+            _forget_figures(path / "figures", [n for n in figures.stems(record) if n not in drawn])
             for name, one in drawn.items():
                 figures.save(one.figure, path / "figures" / name, png[name])
             say(f"study:  {path / 'figures'}: {', '.join(drawn)}")
@@ -117,6 +125,11 @@ def _writing_to(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if error.errno in (errno.EEXIST, errno.ENOTDIR, errno.EISDIR):
+            raise UsageError(
+                f"cannot write to '{error.filename or path}' ({error.strerror}); results and "
+                "figures are folders in the run's, and files in these: move away what is there"
+            ) from error
         if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise
         raise UsageError(
@@ -137,6 +150,13 @@ def _write_tables(path: Path, results: Mapping[str, pd.DataFrame]) -> None:
         else:  # of an earlier study, and no longer true
             file.unlink(missing_ok=True)
     say(f"study:  {folder}: {', '.join(written)}")
+
+
+def _forget_figures(folder: Path, stems: Sequence[str]) -> None:
+    """Remove figures of an earlier study that this one has nothing for."""
+    for stem in stems:
+        for ending in ("png", "pdf"):
+            (folder / f"{stem}.{ending}").unlink(missing_ok=True)
 
 
 def _results(study: Study, tables: Tables) -> dict[str, pd.DataFrame]:

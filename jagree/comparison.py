@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -84,7 +84,10 @@ def check_folder(folder: Path) -> dict[str, Any]:
 
 
 def compare_runs(
-    runs: Sequence[str | Path], folder: Path, leave_out: Sequence[int] | None = None
+    runs: Sequence[str | Path],
+    folder: Path,
+    leave_out: Sequence[int] | None = None,
+    palette: str | None = None,
 ) -> None:
     """Study runs on the same data together, and write what is found.
 
@@ -96,6 +99,8 @@ def compare_runs(
         New, empty, or with such a study, whose files are written anew.
     leave_out : sequence of int, optional
         Members to do without in all runs; by default what each run's config says.
+    palette : str, optional
+        Of the figures; by default what the runs' configs say, if they agree.
 
     Raises
     ------
@@ -109,7 +114,7 @@ def compare_runs(
     opened = open_several(runs, leave_out)
     found = compare(opened)
     try:
-        _write(folder, opened, found, _about(opened, found))
+        _write(folder, opened, found, palette)
     except OSError as error:
         raise UsageError(
             f"cannot write to '{error.filename or folder}' ({error.strerror}); name another folder "
@@ -153,41 +158,42 @@ def _about(runs: Sequence[OpenRun], found: Several) -> dict[str, Any]:
     }
 
 
-def _write(folder: Path, runs: Sequence[OpenRun], found: Several, about: Mapping[str, Any]) -> None:
+def _write(folder: Path, runs: Sequence[OpenRun], found: Several, palette: str | None) -> None:
     """The mark first, so that the folder is known for what it is if this is stopped."""
     from jagree import figures
     from jagree.report.several import write_several
 
     make_folder(folder)
+    about = _about(runs, found)
     write(folder / MARK, f"{json.dumps(about, indent=2)}\n".encode())
     make_folder(folder / "results")
     for name, table in found.tables().items():
         write(folder / "results" / f"{name}.csv", table.to_csv(index=False).encode())
-    drawn = _draw(runs, found)
+    drawn = _draw(runs, found, palette)
     for name, one in drawn.items():
         figures.save(one.figure, folder / "figures" / name)
     links = [_link(folder, run.path / "report.html") for run in runs]
     write_several(folder / "report.html", found, drawn, links)
 
 
-def _draw(runs: Sequence[OpenRun], found: Several) -> dict[str, Drawn]:
+def _draw(runs: Sequence[OpenRun], found: Several, palette: str | None) -> dict[str, Drawn]:
     from jagree import figures
     from jagree.figures.run_pairs import draw_run_pairs
     from jagree.figures.runs import draw_runs
 
     palettes = {str(run.config.get("study.palette", "safe")) for run in runs}
-    palette = figures.palette_of(palettes.pop() if len(palettes) == 1 else "safe")
+    colours = figures.palette_of(palette or (palettes.pop() if len(palettes) == 1 else "safe"))
     return {
         "runs": figures.Drawn(
             "Agreement of each run",
             "Agreement and accuracy over the epochs that each run recorded.",
-            draw_runs(found.agreement, palette),
+            draw_runs(found.agreement, colours),
         ),
         "run_pairs": figures.Drawn(
             "Pairs of networks",
             "How far two networks agree: on the diagonal both are of one run, elsewhere one is of "
             "each. Where all cells are alike, it does not matter of which run a network is.",
-            draw_run_pairs(found.across, palette),
+            draw_run_pairs(found.across, colours),
         ),
     }
 

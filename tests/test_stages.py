@@ -50,6 +50,25 @@ def test_pictures_are_shown_of_the_recorded_data_alone(
     assert (trained / "report.html").read_text().count("<img") == 1  # the figure
 
 
+def test_what_an_earlier_study_drew_and_this_one_cannot_is_removed(
+    small: ConfigDict, trained: Path
+) -> None:
+    run(small, trained, "study")
+    figures, results = trained / "figures", trained / "results"
+    (figures / "mine_train.png").write_text("not ours")
+    assert (figures / "pabak.pdf").exists()
+    assert (results / "pairs.csv").exists()
+    analysis.analyse_run(trained, leave_out=[0, 1])
+    assert (figures / "agreement.pdf").exists()
+    assert not list(figures.glob("pabak.*"))
+    assert not (results / "pairs.csv").exists()
+    assert (figures / "mine_train.png").exists()
+    shutil.rmtree(results)
+    results.write_text("a file")
+    with pytest.raises(UsageError, match=r"cannot write to '.*results' \(File exists\); results"):
+        analysis.analyse_run(trained)
+
+
 def test_members_named_in_the_config_are_left_out(small: ConfigDict, trained: Path) -> None:
     small.study.leave_out = (1,)
     run(small, trained, "study", "report")

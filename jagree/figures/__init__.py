@@ -19,7 +19,7 @@ from jagree.figures.save import save, to_png
 from jagree.figures.style import NothingToDrawError
 from jagree.figures.types import draw_types
 from jagree.figures.wall import draw_wall
-from jagree.figures.whole import draw_study
+from jagree.figures.whole import draw_study, stems
 
 __all__ = [
     "PALETTES",
@@ -47,5 +47,6 @@ __all__ = [
     "draw_wall",
     "palette_of",
     "save",
+    "stems",
     "to_png",
 ]

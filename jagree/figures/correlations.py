@@ -22,7 +22,7 @@ from jagree.figures.style import (
     wrapped,
 )
 
-SIGNIFICANT = 0.05  # p after adjustment, up to which a marker is filled
+SIGNIFICANT = 0.05  # p after adjustment, below which a marker is filled
 KINDS = {
     "examples": "all examples",
     "within_class": "within classes",
@@ -48,7 +48,7 @@ def draw_correlations(correlations: pd.DataFrame, palette: Palette = SAFE) -> Fi
     matplotlib.figure.Figure
         Per statistic three coefficients with their intervals: over all examples, within classes,
         and given the class and the paper's other statistics. Filled where p, adjusted for the
-        number of statistics, is 0.05 or less; hollow elsewhere. What has no value is not drawn.
+        number of statistics, is below 0.05; hollow elsewhere. What has no value is not drawn.
 
     Raises
     ------
@@ -100,7 +100,7 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame, names: list[str], palette: Palet
                 [y],
                 marker=marker,
                 color=color,
-                markerfacecolor=color if found["p_adjusted"] <= SIGNIFICANT else "white",
+                markerfacecolor=color if found["p_adjusted"] < SIGNIFICANT else "white",
                 markersize=4.5,
                 linestyle="",
                 label=f"{name} {kind}",
@@ -115,5 +115,5 @@ def _add_legend(figure: Figure, palette: Palette) -> None:
     hollow = Line2D(
         [], [], color=FRAME, marker="o", markerfacecolor="white", markersize=4.5, linestyle=""
     )
-    labels = [*KINDS.values(), f"hollow: p > {SIGNIFICANT} after adjustment"]
+    labels = [*KINDS.values(), f"hollow: p ≥ {SIGNIFICANT} after adjustment"]
     legend_below(figure, [*handles, hollow], labels)

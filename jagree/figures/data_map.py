@@ -6,6 +6,7 @@ import pandas as pd
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.ticker import MultipleLocator
 
 from jagree import seeds
 from jagree.figures.naming import values_of
@@ -71,6 +72,7 @@ def draw_data_map(examples: pd.DataFrame, palette: Palette = SAFE, *, seed: int 
         rasterized=True,
     )
     axes.set_xlim(0, max(ROOM * variability.max(), 0.1 * HIGHEST))
+    axes.xaxis.set_major_locator(MultipleLocator(0.1))
     axes.set_ylim(0, 1)
     axes.set_xlabel("variability (standard deviation over epochs)", fontsize=FONT)
     axes.set_ylabel("confidence (mean probability of the label)", fontsize=FONT)

@@ -12,6 +12,7 @@ from jagree.figures.style import COLUMN, FONT, NOTE, WIDTH, plain, settled, titl
 
 MOST_NUMBERS = 12  # runs up to which each cell has its number
 CELL = 0.42  # inches, of a cell with a number
+LEAST = 20.0  # percentage points that the colours span
 LABELS = 1.2  # inches, for names beside and below the cells
 
 
@@ -30,7 +31,7 @@ def draw_run_pairs(across: pd.DataFrame, palette: Palette = SAFE) -> Figure:
         A panel per split, at its last epoch, in percent: on the diagonal pairs within a run,
         elsewhere pairs across two. Up to 12 runs have the numbers written in; what is not defined
         is white, and a dash. One scale of colour for all panels, from the lowest value to the
-        highest.
+        highest, but over `LEAST` percentage points: what is nearly equal should look so.
 
     Raises
     ------
@@ -51,8 +52,9 @@ def draw_run_pairs(across: pd.DataFrame, palette: Palette = SAFE) -> Figure:
     grid = figure.subplots(1, len(splits), squeeze=False, sharey=True)[0]
     known = np.concatenate([values[~np.isnan(values)] for _, values in splits.values()])
     low, high = (100 * known.min(), 100 * known.max()) if known.size else (0.0, 100.0)
-    if high - low < 1:  # percentage points: what is nearly equal should look so
-        low, high = low - 0.5, high + 0.5
+    if high - low < LEAST:
+        low = min(max((low + high - LEAST) / 2, 0), 100 - LEAST)
+        high = low + LEAST
     for axes, (split, (epoch, values)) in zip(grid, splits.items(), strict=True):
         image = axes.imshow(100 * values, cmap=palette.ramp, vmin=low, vmax=high)
         _label(axes, names, f"{plain(split)}, epoch {epoch}")

@@ -1,6 +1,6 @@
 """All figures of a study, each with its title and what is said of it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -69,6 +69,13 @@ def draw_study(
         _add_responses(found, study, split, palette)
         _add_examples(found, examples, images.get(split), split, palette)
     return found
+
+
+def stems(splits: Iterable[str]) -> list[str]:
+    """The name of every figure that a run with these splits can have."""
+    by_split = "right_counts classes curves types density responses wall data_map histograms panel"
+    of_all = ["agreement", "pabak", "groups", "correlations"]
+    return of_all + [f"{name}_{split}" for split in splits for name in by_split.split()]
 
 
 def _add(
@@ -227,14 +234,14 @@ _CORRELATIONS = (
     "Spearman's rank correlation of each image statistic with the epoch from which on an example "
     "is agreed on, with 95 % intervals: over all examples, within classes, and given the class "
     "and the paper's other statistics. To the right of 0, high values are learned later. Hollow "
-    "markers are not significant (p above 0.05, adjusted for the number of statistics)."
+    "markers are not significant (p 0.05 or more, adjusted for the number of statistics)."
 )
 _RESPONSES = (
     "Mean epoch from which on {kind} examples are agreed on, by the value of each factor that "
-    "was assigned at random, with 95 % intervals; examples that are never agreed on count as "
-    "learned in the epoch after the last. Above each panel is the effect in epochs from the "
-    "least value to the largest, with its 95 % interval: because values are random, it is a "
-    "cause."
+    "was assigned at random; examples that are never agreed on count as learned in the epoch after "
+    "the last. Above each panel is the effect in epochs from the least value to the largest. "
+    "Values were drawn at random for each example, so what differs between doses is caused by the "
+    "factor, but for chance (intervals: 95 %)."
 )
 _WALL = (
     "The {kind} images in the order in which they are agreed on, to be read like text, at evenly "

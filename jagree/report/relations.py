@@ -90,8 +90,8 @@ def _assigned(split: str, effects: pd.DataFrame) -> str:
         return ""
     never = float(effects["never"].iloc[0])
     late = (
-        f" {percent(never)} of the images are not agreed on at the end and count as agreed on in "
-        "the epoch after the last, so the effects are smaller than those on time itself."
+        f" The effects are on the time up to the end of the run: {percent(never)} of the images "
+        "are not agreed on by then and count as learned in the epoch after."
         if never > 0
         else ""
     )
@@ -110,22 +110,28 @@ def _effect(row: pd.Series) -> tuple[str, str]:
     return readable(row["factor"]), f"{dose} {_does(row)}"
 
 
+def clear(row: pd.Series) -> bool:
+    """Whether an effect or a coefficient is called clear: by p adjusted for the number of them.
+
+    One whose p is not known is not.
+    """
+    return bool(row["p_adjusted"] < LEVEL)
+
+
 def _does(row: pd.Series) -> str:
     if pd.isna(row["effect"]):
         return "has no effect that could be told."
-    interval = between(row["low"], row["high"], coefficient)
-    if pd.isna(row["p_adjusted"]) or row["p_adjusted"] >= LEVEL:
-        return (
-            f"has no clear effect: {coefficient(row['effect'])} epochs "
-            f"({interval}; {adjusted_p(row['p_adjusted'])})."
-        )
-    does = "delays agreement by" if row["effect"] > 0 else "brings agreement forward by"
-    low, high = sorted((abs(row["low"]), abs(row["high"])))
-    if row["low"] * row["high"] >= 0:
-        interval = between(low, high, coefficient)
+    effect, low, high = row["effect"], row["low"], row["high"]
+    if not clear(row):
+        does = "has no clear trend:"  # it is linear in the dose: an effect may still go up and down
+    elif effect > 0:
+        does = "delays agreement by"
+    else:
+        does = "brings agreement forward by"
+        effect, low, high = -effect, -high, -low
     return (
-        f"{does} {coefficient(abs(row['effect']))} epochs "
-        f"({interval}; {adjusted_p(row['p_adjusted'])})."
+        f"{does} {coefficient(effect)} epochs "
+        f"({between(low, high, coefficient)}; {adjusted_p(row['p_adjusted'])})."
     )
 
 
@@ -139,35 +145,45 @@ def _suggested(effects: pd.DataFrame, moves: pd.DataFrame) -> list[tuple[str, st
     """Of each factor, what who knew only the statistics would have expected of it."""
     known = moves[moves["coefficient"].notna() & moves["suggested"].notna()]
     found = []
-    for factor in effects["factor"]:
-        mine = known[known["factor"] == factor]
+    for _, effect in effects.iterrows():
+        mine = known[known["factor"] == effect["factor"]]
         if len(mine):
             row = mine.loc[mine["coefficient"].abs().idxmax()]
-            found.append((readable(factor), _expected(row)))
+            found.append((readable(effect["factor"]), _expected(row, is_clear=clear(effect))))
     return found
 
 
-def _expected(row: pd.Series) -> str:
+def _expected(row: pd.Series, *, is_clear: bool) -> str:
     interval = between(row["suggested_low"], row["suggested_high"], coefficient)
     return (
         f"moves {readable(row['statistic'])} most, by {coefficient(row['coefficient'])} standard "
         f"deviations: that suggests {coefficient(row['suggested'])} epochs ({interval})"
-        f"{_right_or_wrong(row)}."
+        f"{_right_or_wrong(row, is_clear=is_clear)}."
     )
 
 
-def _right_or_wrong(row: pd.Series) -> str:
-    """How what was suggested compares with the effect."""
-    if row["suggested_low"] * row["suggested_high"] <= 0 or pd.isna(row["effect"]):
+def _right_or_wrong(row: pd.Series, *, is_clear: bool) -> str:
+    """How what was suggested compares with the effect, and whether that is `clear`.
+
+    Nothing is said where the suggestion may be of either sign and still is not the effect.
+    """
+    if row[["effect", "effect_low", "effect_high", "suggested_low", "suggested_high"]].isna().any():
         return ""
-    if row["effect_low"] * row["effect_high"] <= 0:
-        return ", where there is no clear effect"
-    if row["suggested"] * row["effect"] < 0:
+    if not is_clear:
+        return ", where there is no clear trend"
+    has_sign = row["suggested_low"] * row["suggested_high"] > 0
+    if has_sign and row["suggested"] * row["effect"] < 0:
         return ", the opposite of its effect"
-    if row["suggested_low"] > row["effect_high"] or row["suggested_high"] < row["effect_low"]:
-        much = abs(row["suggested"]) > abs(row["effect"])
-        return f", {'more' if much else 'less'} than its effect"
-    return ", much as its effect"
+    if (
+        row["suggested_low"] <= row["effect"] <= row["suggested_high"]
+        and row["effect_low"] <= row["suggested"] <= row["effect_high"]
+    ):
+        return ", much as its effect"
+    if row["suggested_low"] <= row["effect_high"] and row["effect_low"] <= row["suggested_high"]:
+        return ", not told apart from its effect"
+    if not has_sign:
+        return ""
+    return f", {'more' if abs(row['suggested']) > abs(row['effect']) else 'less'} than its effect"
 
 
 def _in_full(row: pd.Series) -> str:
@@ -179,18 +195,22 @@ def _in_full(row: pd.Series) -> str:
 
 
 def _honest(split: str, rows: pd.DataFrame) -> list[str]:
-    """The strongest correlation within classes, and why not the paper's."""
+    """The strongest correlation within classes that is clear, and why not the paper's."""
     within = _of_kind(rows, HONEST)
     if within.empty:
         return []
-    row = within.iloc[0]
+    row = next((row for _, row in within.iterrows() if clear(row)), within.iloc[0])
     name, tried = readable(row["statistic"]), len(within)
     when = f"the epoch from which on {_an(adjective(split))} image is agreed on for good"
-    if row["p_adjusted"] < LEVEL:
+    if clear(row):
+        # One that is known of few examples may have a larger coefficient by chance.
+        of_clear = (
+            "" if name == readable(within["statistic"].iloc[0]) else ", of those that clearly do"
+        )
         told = (
             f"Of {counted(tried, 'number')} known of each image, {name} goes most closely with "
-            f"{when}: its rank correlation within classes is {_in_full(row)}. Images with more of "
-            f"it are agreed on {'later' if row['coefficient'] > 0 else 'earlier'}"
+            f"{when}{of_clear}: its rank correlation within classes is {_in_full(row)}. Images "
+            f"with more of it are agreed on {'later' if row['coefficient'] > 0 else 'earlier'}"
             f"{', but hardly' if abs(row['coefficient']) < WEAK else ''}."
         )
     else:

@@ -11,9 +11,10 @@ import pandas as pd
 from jagree.figures import to_png
 from jagree.figures.drawn import Drawn
 from jagree.paths import write
+from jagree.report.numbers import plain
 from jagree.report.pictures import png_uri
 from jagree.study.several import Several
-from jagree.words import NO_VALUE, adjective, counted, enumeration, percent, points
+from jagree.words import NO_VALUE, SPACE, adjective, counted, enumeration, percent
 
 SPELLED_OUT = 3  # pairs of runs, up to which each has a sentence
 
@@ -122,43 +123,65 @@ def _of_split(several: Several, split: str) -> Iterator[str]:
         f"{percent(together['chance_within_classes'])})."
     )
     across = several.across
-    rows = at_last(across[(across["split"] == split) & (across["measure"] == "agreement")])
+    rows = at_last(across[across["split"] == split])
+    agreement, consistency = (
+        rows[rows["measure"] == measure] for measure in ("agreement", "error_consistency")
+    )
     order = several.order[several.order["split"] == split]
-    if len(rows) > SPELLED_OUT:
-        yield f"{many_pairs_in_words(rows)} {many_orders_in_words(order)}"
+    if len(agreement) > SPELLED_OUT:
+        yield f"{many_pairs_in_words(consistency)} {many_orders_in_words(order)}"
         return
-    for row, orders in zip(_rows(rows), _rows(order), strict=True):
-        yield f"{pair_in_words(row)} {order_in_words(orders)}"
+    for row, beyond, orders in zip(_rows(agreement), _rows(consistency), _rows(order), strict=True):
+        yield f"{pair_in_words(row, beyond)} {order_in_words(orders)}"
 
 
-def pair_in_words(row: Mapping[str, Any]) -> str:
+def pair_in_words(agreement: Mapping[str, Any], consistency: Mapping[str, Any]) -> str:
     """How pairs of networks across two runs compare with those within them.
 
     Parameters
     ----------
-    row : mapping
-        Of ``Several.across``, of the measure "agreement", at the last epoch.
+    agreement, consistency : mapping
+        Rows of ``Several.across`` of these two runs at the last epoch: of the measure "agreement",
+        and of "error_consistency".
+
+    Returns
+    -------
+    str
+        Percentages of agreement describe. Whether it is less across runs than within them is said
+        by the error consistency, since agreement differs between networks of unequal accuracy even
+        where they are independent. Without a difference, or an interval of it, nothing is said.
     """
-    one, two = row["run_1"], row["run_2"]
     told = (
-        f"Two networks agree on {percent(row['within_1'])} within {one}, on "
-        f"{percent(row['within_2'])} within {two}, and on {percent(row['between'])} if one is of "
-        f"each (at their accuracies {percent(row['largest'])} at most)"
+        f"Two networks agree on {percent(agreement['within_1'])} within {agreement['run_1']}, on "
+        f"{percent(agreement['within_2'])} within {agreement['run_2']}, and on "
+        f"{percent(agreement['between'])} if one is of each (independent networks of these "
+        f"accuracies would come to {percent(agreement['chance'])}, and "
+        f"{percent(agreement['largest'])} is the most they allow)."
     )
-    if math.isnan(row["difference"]):
-        return f"{told}."
-    interval = f"95 % interval {_signed(row['low'])} to {_signed(row['high'])}"
-    if row["low"] <= 0 <= row["high"]:
-        return (
-            f"{told}: across runs as within them, as far as these examples tell ({interval} "
-            "percentage points)."
-        )
-    word = "less" if row["difference"] < 0 else "more"
-    return f"{told}: {points(row['difference'])} {word} than within, on average ({interval})."
+    difference, low, high = (consistency[name] for name in ("difference", "low", "high"))
+    if any(map(math.isnan, (difference, low, high))):
+        return told
+    within = (consistency["within_1"] + consistency["within_2"]) / 2
+    if low <= 0 <= high:
+        verdict = "across runs as within, as far as these examples tell"
+    else:
+        verdict = f"{'less' if high < 0 else 'more'} across runs than within"
+    forbidden = (
+        f" Their unequal accuracies allow {plain(consistency['largest'])} at most, so these "
+        "alone make it less."
+        if high < 0 and consistency["largest"] < within
+        else ""
+    )
+    return (
+        f"{told} With chance taken out (error consistency) they agree {verdict}: "
+        f"{plain(consistency['between'])} against {plain(within)} on average, a "
+        f"difference of {_signed(difference)} (95{SPACE}% interval {_signed(low)} to "
+        f"{_signed(high)}).{forbidden}"
+    )
 
 
 def _signed(difference: float) -> str:
-    return f"{100 * difference:+.1f}".replace("-", "\N{MINUS SIGN}")
+    return f"{difference:+.3f}".replace("-", "\N{MINUS SIGN}")
 
 
 def order_in_words(row: Mapping[str, Any]) -> str:
@@ -173,22 +196,32 @@ def order_in_words(row: Mapping[str, Any]) -> str:
 
 
 def many_pairs_in_words(rows: pd.DataFrame) -> str:
-    """The same for many pairs of runs at once."""
+    """The same for many pairs of runs at once, each by its own interval.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        Of ``Several.across``, of the measure "error_consistency", at the last epoch.
+    """
     known = rows.dropna(subset=["difference", "low", "high"])
-    less, more = int((known["high"] < 0).sum()), int((known["low"] > 0).sum())
+    less, more = known["high"] < 0, known["low"] > 0
+    within = (known["within_1"] + known["within_2"]) / 2
+    forbidden = int((less & (known["largest"] < within)).sum())
     told = (
-        f"Of {counted(len(rows), 'pair')} of runs, networks of different runs agree less than "
-        f"those of one in {less}, more in {more}, and by no difference that these examples can "
-        f"tell in {len(known) - less - more}"
+        f"With chance taken out (error consistency), of {counted(len(rows), 'pair')} of runs, "
+        f"networks of different runs agree less than those of one in {less.sum()}"
+        + (f" (in {forbidden} of these, unequal accuracies allow no more)" if forbidden else "")
+        + f", more in {more.sum()}, and by no difference that these examples can tell in "
+        f"{len(known) - less.sum() - more.sum()}"
     )
     if len(known) < len(rows):
         told += f"; of {len(rows) - len(known)} it is not known"
     if known.empty:
         return f"{told}."
-    farthest = _rows(known.sort_values("difference", kind="stable"))[0]
+    lowest = _rows(known.sort_values("difference", kind="stable"))[0]
     return (
-        f"{told}. They are farthest apart in {farthest['run_1']} and {farthest['run_2']}, by "
-        f"{_signed(farthest['difference'])} percentage points."
+        f"{told}. The difference is lowest for {lowest['run_1']} and {lowest['run_2']}, "
+        f"{_signed(lowest['difference'])}."
     )
 
 

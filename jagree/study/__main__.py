@@ -32,6 +32,11 @@ def run(arguments: Sequence[str]) -> int:
         help="members to do without, diverged ones say; default: what the run's config says",
     )
     parser.add_argument(
+        "--palette",
+        choices=("safe", "paper"),
+        help="colours of the figures; default: what the run's config says",
+    )
+    parser.add_argument(
         "--out",
         metavar="FOLDER",
         help="where several runs are studied together; default: together, in the deepest folder "
@@ -39,13 +44,15 @@ def run(arguments: Sequence[str]) -> int:
     )
     options = parser.parse_args(arguments)
     try:
-        return _analyse(options.runs, options.leave_out, options.out)
+        return _analyse(options.runs, options.leave_out, options.out, options.palette)
     except UsageError as error:
         print(f"jagree: {error}", file=sys.stderr)
         return 2
 
 
-def _analyse(paths: Sequence[str], leave_out: Sequence[int] | None, out: str | None) -> int:
+def _analyse(
+    paths: Sequence[str], leave_out: Sequence[int] | None, out: str | None, palette: str | None
+) -> int:
     """One run after the other, the table of several, and their study together."""
     from jagree import analysis, comparison
     from jagree.record.folders import run_folders
@@ -58,7 +65,7 @@ def _analyse(paths: Sequence[str], leave_out: Sequence[int] | None, out: str | N
                 f"--out is where several runs are studied together, but '{runs[0]}' is the only "
                 "one; what is found of it goes into its own folder"
             )
-        analysis.analyse_run(runs[0], leave_out)
+        analysis.analyse_run(runs[0], leave_out, palette)
         return 0
     if out is not None:
         comparison.check_folder(comparison.folder_of(runs, out))
@@ -68,7 +75,7 @@ def _analyse(paths: Sequence[str], leave_out: Sequence[int] | None, out: str | N
     readable, failed = [], False
     for path in runs:
         try:
-            analysis.analyse_run(path, leave_out)
+            analysis.analyse_run(path, leave_out, palette)
             readable.append(path)
         except UsageError as error:
             print(f"jagree: {path}: {error}", file=sys.stderr)
@@ -78,10 +85,15 @@ def _analyse(paths: Sequence[str], leave_out: Sequence[int] | None, out: str | N
     print()
     print(side_by_side.text([side_by_side.of(path, leave_out) for path in runs]))
     print()
-    return max(2 * failed, _together(readable, leave_out, out))
+    return max(2 * failed, _together(readable, leave_out, out, palette))
 
 
-def _together(runs: Sequence[str | Path], leave_out: Sequence[int] | None, out: str | None) -> int:
+def _together(
+    runs: Sequence[str | Path],
+    leave_out: Sequence[int] | None,
+    out: str | None,
+    palette: str | None,
+) -> int:
     """The study of several runs as one; the exit code.
 
     That runs are of different data is no mistake unless their study was asked for.
@@ -93,7 +105,7 @@ def _together(runs: Sequence[str | Path], leave_out: Sequence[int] | None, out: 
         print("jagree: not studied together: fewer than two runs could be read", file=sys.stderr)
         return 2
     try:
-        comparison.compare_runs(runs, comparison.folder_of(runs, out), leave_out)
+        comparison.compare_runs(runs, comparison.folder_of(runs, out), leave_out, palette)
     except UsageError as error:
         print(f"jagree: not studied together: {error}", file=sys.stderr)
         return 0 if isinstance(error, DifferentDataError) and out is None else 2

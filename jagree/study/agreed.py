@@ -99,8 +99,9 @@ class AgreedTally:
 
         ``split``, ``epoch``, ``class``, ``class_name``; ``examples`` of the class, ``agreed`` of
         these, and ``share`` of the agreed set that they are (authors' code; nan if that is empty).
-        With several labels an example counts in each of its classes. Where members were trained on
-        labels of their own, classes are the original ones.
+        With several labels an example counts in each of its classes, and ``share`` is of the labels
+        of the examples agreed on, where each has several: shares sum to 1 all the same. Where
+        members were trained on labels of their own, classes are the original ones.
         """
         columns = ["split", "epoch", "class", "class_name", "examples", "agreed", "share"]
         return pd.concat(self._class_parts or [pd.DataFrame(columns=columns)], ignore_index=True)

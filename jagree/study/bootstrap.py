@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from jagree import seeds
 from jagree.study.agreement import checked, ratio
@@ -22,6 +23,7 @@ from jagree.study.pairs import pair_mean
 RESAMPLES = 400
 LEVEL = 0.95
 BLOCK = 1 << 22  # counts that are drawn at a time: 32 MB
+FEW = 5  # agreed on, or not agreed on, in the union: fewer have an interval by Wilson
 
 
 def patterns(correct: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -91,6 +93,10 @@ class Counted:
         """See `jagree.study.agreement.true_positive_agreement`."""
         return ratio(self._all, self._any)
 
+    def all_and_any(self) -> tuple[np.ndarray, np.ndarray]:
+        """Examples that all members get right, and that any does: float [...] each."""
+        return self._all, self._any
+
     def chance_agreement(self) -> np.ndarray:
         """See `jagree.study.chance.chance_agreement`."""
         return chance_of(self.accuracy)
@@ -136,7 +142,9 @@ def intervals(
         R.
     level : float
         Of the interval: between the quantiles (1 - level) / 2 and (1 + level) / 2 of the resamples
-        in which the measure is defined.
+        in which the measure is defined. True-positive agreement has Wilson's interval where the
+        union has fewer than `FEW` examples that are agreed on, or that are not, or where all
+        resamples are equal; see the notes.
 
     Returns
     -------
@@ -147,6 +155,13 @@ def intervals(
     -----
     Members are taken as they are: the interval says what other examples would give, not other
     networks. Efron, "Bootstrap methods: another look at the jackknife", Ann. Statist. 7, 1979.
+
+    Resamples of few examples hardly differ, and not at all where all members agree on the whole
+    union, though other examples would. Given its union, true-positive agreement is a proportion of
+    it, so that an interval for proportions serves there: Wilson, "Probable inference, the law of
+    succession, and statistical inference", J. Am. Stat. Assoc. 22, 1927. The other measures are no
+    proportions; near an end of their range their intervals are too narrow, and have no width where
+    all resamples are equal.
     """
     pattern, count = patterns(correct)
     n = int(count.sum())
@@ -166,8 +181,41 @@ def intervals(
         known = resampled[~np.isnan(resampled)]
         if not np.isnan(value) and known.size:
             low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2]).tolist()
+            if name == "true_positive_agreement":
+                agreed, union = (int(some) for some in whole.all_and_any())
+                if low == high or min(agreed, union - agreed) < FEW:
+                    low, high = wilson(agreed, union, level)
         found[name] = (value, low, high)
     return found
+
+
+def wilson(count: int, of: int, level: float = LEVEL) -> tuple[float, float]:
+    """Wilson's score interval of a proportion, without correction for continuity.
+
+    Parameters
+    ----------
+    count, of : int
+        `of` at least 1.
+    level : float
+
+    Returns
+    -------
+    low, high : float
+        Within 0..1, around count / of.
+
+    Examples
+    --------
+    >>> [round(end, 4) for end in wilson(10, 10)]
+    [0.7225, 1.0]
+    """
+    z = float(stats.norm.ppf((1 + level) / 2))
+    share = count / of
+    middle = (share + z * z / (2 * of)) / (1 + z * z / of)
+    reach = z * np.sqrt(share * (1 - share) / of + (z / (2 * of)) ** 2) / (1 + z * z / of)
+    # Where all or none count, one end is the share itself, but for rounding.
+    low = middle - reach if count else 0.0
+    high = middle + reach if count < of else 1.0
+    return float(low), float(high)
 
 
 class IntervalTally:

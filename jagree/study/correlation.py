@@ -86,8 +86,10 @@ def correlation_table(
         with `learned` over ``points`` examples: of all; within classes; given the class and the
         statistics named in ``controls``. Above 0: high values are learned later.
 
-        ``coefficient`` with the interval ``low`` to ``high`` (percentile bootstrap over examples,
-        95 %), two-sided ``p``, and ``p_adjusted``: of the statistics of the same kind by Benjamini
+        ``coefficient`` with ``low`` and ``high`` (percentile bootstrap over examples; a 95 %
+        interval over examples, but for curves a rough guide, drawn towards zero and too narrow
+        where the curves rest on few examples, see `jagree.study.history.CurveCorrelation`),
+        two-sided ``p``, and ``p_adjusted``: of the statistics of the same kind by Benjamini
         and Hochberg, for the false discovery rate; nan for curves, whose p is no measure of doubt.
         nan where there is no value.
     """

@@ -13,7 +13,7 @@ from jagree.study.mistakes import same_mistake
 from jagree.study.order import LearningOrder, OrderTally, middle_member
 
 TIE = "(tie)"  # in place of the name of the most common prediction, where there are several
-EARLY = 10  # epochs completed, after which EL2N is taken; the last recorded one up to it
+EARLY = 10  # epochs completed, after which EL2N is taken; the last recorded one from 1 up to it
 
 
 def example_table(split: xr.Dataset, *, leave_out: Sequence[int] = ()) -> pd.DataFrame:
@@ -42,6 +42,8 @@ def example_table(split: xr.Dataset, *, leave_out: Sequence[int] = ()) -> pd.Dat
         members predict each of them. Predictions that are not finite do not count: -1, "(not
         finite)" and 0 members if there is no other;
         ``same_mistake`` : whether in the last recorded epoch all members are wrong in the same way;
+        where members were trained on different labels, their common answer is not the original
+        label either;
         ``first_learned``, ``learned_for_good`` : of the middle member, see
         `jagree.study.order.middle_member`; nan where fewer than half of the members ever do;
         ``never_learned_by`` : how many members never get the example right;
@@ -49,8 +51,9 @@ def example_table(split: xr.Dataset, *, leave_out: Sequence[int] = ()) -> pd.Dat
         and, where the record has what they are made of, the means over members of ``confidence``,
         ``variability``, ``aleatoric``, ``threshold_closeness``, ``area_under_margin``, ``loss``
         (see `jagree.study.cartography.Cartography`; nan where a member's output was not finite) and
-        of ``el2n``, taken in the last recorded epoch up to `EARLY` (the first one where all are
-        later; not with several labels).
+        of ``el2n``, taken in the last recorded epoch from 1 up to `EARLY` (the first one where all
+        are later; no such column where only the untrained networks are recorded, epoch 0, or with
+        several labels).
 
         Multi-label records have class indices joined by spaces in place of an index, and names
         joined by ", ".
@@ -85,7 +88,10 @@ class ExampleTally:
         self._order = OrderTally()
         self._map = CartographyTally() if {"log_prob", "margin"} <= set(split) else None
         epochs = split["epoch"].values
-        self._early = int(epochs[epochs <= EARLY].max(initial=epochs[0]))
+        trained = epochs[epochs > 0]
+        early = trained[trained <= EARLY]
+        # At epoch 0 the error is that of random weights and says nothing about an example.
+        self._early = [int(e) for e in (early[-1:] if len(early) else trained[:1])]
         self._el2n: np.ndarray | None = None
         self._last: Epoch | None = None
 
@@ -95,7 +101,7 @@ class ExampleTally:
         if self._map is not None:
             log_prob = epoch.values("log_prob")
             self._map.add(log_prob, epoch.values("margin"))
-            if epoch.number == self._early and "sum_sq_other" in self._split:
+            if epoch.number in self._early and "sum_sq_other" in self._split:
                 self._el2n = el2n(log_prob, epoch.values("sum_sq_other")).mean(0)
         self._last = epoch
 
@@ -170,8 +176,18 @@ def _predicted(last: Epoch) -> dict[str, np.ndarray]:
         "most_common_prediction": _indices(common),
         "most_common_prediction_name": np.where(tied(common, members), TIE, names).astype(object),
         "most_common_prediction_members": members,
-        "same_mistake": same_mistake(last.answer, last.correct),
+        "same_mistake": _same_mistake(last),
     }
+
+
+def _same_mistake(last: Epoch) -> np.ndarray:
+    """See `jagree.study.mistakes.same_mistake`; bool [N]."""
+    found = same_mistake(last.answer, last.correct)
+    if "member" not in last.split["label"].dims:
+        return found
+    # Members that all give the original label are wrong by their own labels, and yet right.
+    differs = last.prediction[0] != last.split["true_label"].values
+    return found & (differs.any(-1) if differs.ndim == 2 else differs)
 
 
 def most_common_prediction(prediction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

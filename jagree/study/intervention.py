@@ -25,6 +25,7 @@ from jagree.study.ranks import RESAMPLES
 
 LEVEL = 0.95
 DOSES = 8  # groups of equal size into which the values of a factor are divided
+NO_RANK = 1e-12  # of the largest eigenvalue: below it is what rounding leaves of zero
 
 EFFECTS = {
     "split": "str",
@@ -40,6 +41,7 @@ EFFECTS = {
     "examples": "int64",
     "never": "float64",
 }
+ANY_RESPONSE = {"p_any": "float64"}  # what `effect_table` has besides
 RESPONSES = {
     "split": "str",
     "factor": "str",
@@ -95,14 +97,21 @@ def effect_table(
         interval ``low`` to ``high`` (95 %), two-sided ``p`` (of the effect over its standard error,
         as normal) and ``p_adjusted`` for the number of factors (Benjamini and Hochberg);
         ``examples``, and ``never``, the fraction of them that count as learned after the last
-        epoch. nan for a factor that does not vary, for all where the outcome does not, and where
-        examples are no more than factors and classes.
+        epoch; ``p_any``, of any response to the dose, line or not: see `p_of_any_response`. It is
+        not adjusted.
+
+        nan for a factor that does not vary, for all where the outcome does not, and where examples
+        are no more than factors and classes. nan, but for ``p_any``, for factors that cannot be
+        told apart: those that are the same up to scale, say, or one that the class determines.
+        Resamples that cannot tell a factor from the others are left out of its interval and p;
+        these are nan if fewer than half of the resamples remain.
 
     Notes
     -----
     Least squares of the outcome on all factors and the classes together: since they are assigned
     independently, the coefficient of a factor estimates the same as a simple regression on it, with
-    less noise. Linear in the dose; whether it is, `response_table` shows.
+    less noise. Linear in the dose; whether it is, `response_table` shows. A response that falls and
+    rises again has an effect near 0, but a small ``p_any``.
     """
     rows = []
     y = outcome(learned, last_epoch)
@@ -124,10 +133,53 @@ def effect_table(
         if name in names:
             effect, low, high, p = told(found[:, names.index(name)])
             row |= {"effect": effect, "low": low, "high": high, "p": p}
+            row |= {"p_any": p_of_any_response(value, y, classes)}
         rows.append(row)
-    table = pd.DataFrame(rows, columns=list(EFFECTS))
+    table = pd.DataFrame(rows, columns=list(EFFECTS | ANY_RESPONSE))
     table["p_adjusted"] = adjusted(table["p"].to_numpy(np.float64))
-    return table.astype(EFFECTS)
+    return table.astype(EFFECTS | ANY_RESPONSE)
+
+
+def p_of_any_response(
+    value: np.ndarray, y: np.ndarray, classes: np.ndarray, doses: int = DOSES
+) -> float:
+    """p of the F test that the outcome has the same mean at all doses of a factor, given the class.
+
+    Parameters
+    ----------
+    value : float array [N]
+        Of the factor.
+    y : float array [N]
+        The outcome.
+    classes : int array [N]
+    doses : int
+        Groups of examples of like dose, as in `response_table`.
+
+    Returns
+    -------
+    float
+        nan where all examples of a class have the same outcome, where no class has examples of two
+        doses, and where examples are no more than groups and classes.
+
+    Notes
+    -----
+    The regression on groups and classes against that on classes alone; other factors add to the
+    noise. A factor assigned at random that does nothing leaves the groups alike in their spread,
+    too, so that the common variance of the test holds where there is nothing to find.
+    """
+    code = np.unique(classes, return_inverse=True)[1]
+    group = dose_groups(value, doses)
+    columns = np.column_stack([group[:, None] == np.unique(group)[1:], y]).astype(np.float64)
+    centred = without_class_means(columns, code, np.ones(len(y)))
+    x, left = centred[:, :-1], centred[:, -1]
+    coefficients, _, rank, _ = np.linalg.lstsq(x, left, rcond=1e-9)
+    free = len(y) - int(code.max(initial=-1)) - 1 - int(rank)
+    total = float(left @ left)
+    if rank == 0 or free <= 0 or total <= NO_RANK * float(y @ y):
+        return np.nan
+    rest = float(((left - x @ coefficients) ** 2).sum())
+    f = np.inf if rest <= NO_RANK * total else (total - rest) / rank / (rest / free)
+    return float(stats.f.sf(f, rank, free))
 
 
 def varying(factors: Mapping[str, np.ndarray]) -> list[str]:
@@ -164,7 +216,8 @@ def effects(
     -------
     float array [1 + R, F, M]
         From the least to the largest value of a factor; nan where examples are no more than what
-        is estimated of them, one number per factor and class.
+        is estimated of them, one number per factor and class, and for factors that the examples, or
+        those of a resample, cannot tell apart.
     """
     n, several = outcomes.shape
     code = np.unique(classes, return_inverse=True)[1]
@@ -178,8 +231,36 @@ def effects(
         centred = without_class_means(columns, code, weight)
         x, y = centred[:, : len(scaled)], centred[:, len(scaled) :]
         weighted = (x * weight[:, None]).T
-        row[...] = np.linalg.lstsq(weighted @ x, weighted @ y, rcond=None)[0]
+        row[...] = solved(weighted @ x, weighted @ y)
     return found
+
+
+def solved(gram: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """What solves gram @ b = right, where that is one number; nan in the other rows.
+
+    Parameters
+    ----------
+    gram : float array [F, F]
+        Symmetric, of columns between 0 and 1.
+    right : float array [F, M]
+
+    Returns
+    -------
+    float array [F, M]
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> solved(np.array([[2.0, 2, 0], [2, 2, 0], [0, 0, 4]]), np.ones((3, 1))).ravel().tolist()
+    [nan, nan, 0.25]
+    """
+    size, direction = np.linalg.eigh(gram)
+    there = size > NO_RANK * max(size[-1], 1.0)
+    inside, outside = direction[:, there], direction[:, ~there]
+    b: np.ndarray = inside @ ((inside.T @ right) / size[there, None])
+    # Along the other directions any amount may be added: these rows have no one solution.
+    b[(outside**2).sum(-1) > 1e-6] = np.nan
+    return b
 
 
 def without_class_means(columns: np.ndarray, code: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -191,10 +272,14 @@ def without_class_means(columns: np.ndarray, code: np.ndarray, weight: np.ndarra
 
 
 def told(drawn: np.ndarray) -> tuple[float, float, float, float]:
-    """Estimate, interval and p of float [1 + R], whose first is the estimate; nan if that is."""
+    """Estimate, interval and p of float [1 + R], whose first is the estimate; nan if that is.
+
+    The last three are of the resamples that are known; nan if these are fewer than two, or fewer
+    than half.
+    """
     estimate = float(drawn[0])
     known = drawn[1:][~np.isnan(drawn[1:])]
-    if np.isnan(estimate) or len(known) < 2:
+    if np.isnan(estimate) or len(known) < max(2, (len(drawn) - 1) / 2):
         return estimate, np.nan, np.nan, np.nan
     tail = (1 - LEVEL) / 2
     low, high = np.quantile(known, [tail, 1 - tail]).tolist()

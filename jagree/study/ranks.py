@@ -42,8 +42,11 @@ class RankCorrelation:
     examples : int
         Those that have a value.
     p : float
-        Two-sided, of independence, by Student's t as in `scipy.stats.spearmanr`; nan where `rho`
-        is, or not enough examples are left for the degrees of freedom.
+        Two-sided; nan where `rho` is, or not enough examples are left for the degrees of freedom.
+        Over all examples, of independence, by Student's t as in `scipy.stats.spearmanr`. Within
+        classes and partial, of a coefficient of 0, by Student's t of `rho` over its standard error
+        in the bootstrap: where classes differ in how much they vary, fewer examples than there are
+        decide, and the usual p is far too small.
     """
 
     rho: float
@@ -199,6 +202,7 @@ class _Sample:
             for which, row in enumerate(some):
                 row[...] = self._estimates(products, which)
         low, high = _percentiles(drawn)
+        error = _deviations(drawn)
         answers = {}
         for s, name in enumerate(self._asked):
             controls = tuple((self._controls or {}).get(name, ()))
@@ -209,7 +213,7 @@ class _Sample:
                     float(low[s, q]) if np.isfinite(found[s, q]) else np.nan,
                     float(high[s, q]) if np.isfinite(found[s, q]) else np.nan,
                     n,
-                    _p(float(found[s, q]), free[q]),
+                    _p(float(found[s, q]), free[q], float(error[s, q]) if q else None),
                 )
                 for q in range(3)
             ]
@@ -266,9 +270,21 @@ def _percentiles(drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return low, high
 
 
-def _p(rho: float, freedom: int) -> float:
+def _deviations(drawn: np.ndarray) -> np.ndarray:
+    """Standard deviation over the first axis; nan where fewer than two resamples have a value."""
+    known = np.isfinite(drawn).sum(0) > 1
+    found = np.full(drawn.shape[1:], np.nan)
+    if known.any():
+        found[known] = np.nanstd(drawn[:, known], axis=0, ddof=1)
+    return found
+
+
+def _p(rho: float, freedom: int, error: float | None) -> float:
+    """By the standard error, if there is one, else that of independent ranks."""
     if np.isnan(rho) or freedom < 1:
         return np.nan
     if abs(rho) == 1:
         return 0.0
-    return float(2 * stats.t.sf(abs(rho) * np.sqrt(freedom / (1 - rho**2)), freedom))
+    if error is None:
+        error = np.sqrt((1 - rho**2) / freedom)
+    return float(2 * stats.t.sf(abs(rho) / error, freedom)) if error > 0 else np.nan

@@ -42,7 +42,7 @@ def test_markers_and_intervals_are_the_table() -> None:
             line = drawn[f"{row.statistic} {row.kind}"]
             (x,), (y,) = xy(line)
             assert x == row.coefficient
-            assert hollow(line) == (row.p_adjusted > 0.05)
+            assert hollow(line) == (row.p_adjusted >= 0.05)
             assert (round(row.low, 9), round(row.high, 9), round(y, 9)) in intervals(axes)
         assert {hollow(line) for line in drawn.values()} == {True, False}
         assert axes.get_xlabel().replace("\n", " ") == "rank correlation with epoch of learning"
@@ -64,7 +64,7 @@ def test_each_statistic_is_a_row_and_each_kind_has_a_look() -> None:
         "all examples",
         "within classes",
         "given class and the paper's other statistics",
-        "hollow: p > 0.05 after adjustment",
+        "hollow: p ≥ 0.05 after adjustment",
     ]
 
 
@@ -79,6 +79,14 @@ def test_what_has_no_value_is_not_drawn_and_doubt_is_hollow() -> None:
     assert "entropy partial" not in drawn
     assert hollow(drawn["entropy examples"])
     assert len(drawn) == 11
+
+
+def test_a_p_at_the_level_is_hollow() -> None:
+    """As in the words: clear is below the level."""
+    table = correlation_table(splits=("train",))
+    for p, expected in ((0.05, True), (0.0499, False)):
+        drawn = markers(draw_correlations(table.assign(p_adjusted=p)).axes[0])
+        assert {hollow(line) for line in drawn.values()} == {expected}
 
 
 def test_all_is_in_view_and_zero_in_the_middle() -> None:

@@ -102,6 +102,16 @@ def test_everything_there_is_has_a_figure_agreement_first(tmp_path: Path) -> Non
     assert drawn["agreement"].figure.axes[0].get_title(loc="left") == "train, K = 10"
 
 
+def test_captions_claim_no_more_than_is_drawn(tmp_path: Path) -> None:
+    drawn = draw_study(make_study(tmp_path, splits=("train",)), {})
+    assert drawn["responses_train"].caption.endswith(
+        "Values were drawn at random for each example, so what differs between doses is caused by "
+        "the factor, but for chance (intervals: 95 %)."
+    )
+    assert "it is a cause" not in drawn["responses_train"].caption
+    assert "(p 0.05 or more, adjusted" in drawn["correlations"].caption
+
+
 def test_groups_of_networks_have_a_figure(tmp_path: Path) -> None:
     truth = labels()
     record = write(tmp_path, truth, predictions(truth, 4, 10), epochs=range(1, 5))

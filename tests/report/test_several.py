@@ -2,7 +2,9 @@
 
 import math
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +15,7 @@ from jagree.figures.run_pairs import draw_run_pairs
 from jagree.report import several as pages
 from jagree.study.several import OpenRun, Several, compare
 from jagree.words import SPACE
-from tests.study.findings.simulated import blended, dataset
+from tests.study.findings.simulated import blended, dataset, independent, nested
 
 ACCURACY = np.linspace(0.3, 0.8, 3)[:, None] * np.ones(3)
 EVIL = "<script>alert(1)</script>"
@@ -64,22 +66,79 @@ def test_every_table_scrolls_by_itself(tmp_path: Path) -> None:
 
 def pair(**values: float) -> dict:
     row = {"run_1": "a", "run_2": "b", "within_1": 0.5, "within_2": 0.6, "between": 0.4}
-    return row | {"difference": -0.15, "low": -0.2, "high": -0.1, "largest": 0.9} | values
+    row |= {"difference": -0.15, "low": -0.2, "high": -0.1, "chance": 0.35, "largest": 0.9}
+    return row | values
+
+
+def consistency(**values: Any) -> dict:
+    row = {"run_1": "a", "run_2": "b", "within_1": 0.25, "within_2": 0.35, "between": 0.1}
+    row |= {"difference": -0.2, "low": -0.25, "high": -0.15, "chance": 0.0, "largest": 0.8}
+    return row | values
+
+
+def of_accuracies(
+    first: float, second: float, made: Callable[[np.ndarray], np.ndarray]
+) -> tuple[dict, dict, str]:
+    """Rows of agreement and of error consistency of two runs, and what the page says of them."""
+    runs = []
+    for number, accuracy in enumerate((first, second)):
+        right = made(np.full((1, 4), accuracy))
+        record = dataset(right).assign_coords(seed=("member", np.full(4, number)))
+        runs.append(OpenRun("ab"[number], Path("ab"[number]), {"train": record}, {"seed": number}))
+    found = compare(runs, resamples=200)
+    agreement, kappa = found.across.to_dict("records")
+    assert (agreement["measure"], kappa["measure"]) == ("agreement", "error_consistency")
+    return agreement, kappa, pages.paragraphs(found)[2].replace(SPACE, " ")
 
 
 def test_pairs_in_words() -> None:
-    text = pages.pair_in_words(pair()).replace(SPACE, " ")
+    text = pages.pair_in_words(pair(), consistency()).replace(SPACE, " ")
     assert text == (
         "Two networks agree on 50.0 % within a, on 60.0 % within b, and on 40.0 % if one is of "
-        "each (at their accuracies 90.0 % at most): 15.0 percentage points less than within, on "
-        "average (95 % interval \N{MINUS SIGN}20.0 to \N{MINUS SIGN}10.0)."
+        "each (independent networks of these accuracies would come to 35.0 %, and 90.0 % is the "
+        "most they allow). With chance taken out (error consistency) they agree less across runs "
+        "than within: 0.100 against 0.300 on average, a difference of \N{MINUS SIGN}0.200 (95 % "
+        "interval \N{MINUS SIGN}0.250 to \N{MINUS SIGN}0.150)."
     )
-    more = pages.pair_in_words(pair(difference=0.1, low=0.05, high=0.2))
-    assert "10.0 percentage points more than within" in more
-    assert "as far as these examples tell" in pages.pair_in_words(pair(high=0.01))
-    unknown = pages.pair_in_words(pair(within_1=math.nan, difference=math.nan, low=math.nan))
-    assert "on no value within a" not in unknown.replace("no value within", "")
-    assert unknown.endswith("at most).")
+    more = pages.pair_in_words(pair(), consistency(difference=0.1, low=0.05, high=0.2))
+    assert "they agree more across runs than within: " in more
+    assert "a difference of +0.100" in more
+    same = pages.pair_in_words(pair(), consistency(high=0.01))
+    assert "they agree across runs as within, as far as these examples tell: 0.100" in same
+
+
+def test_where_a_run_has_one_network_there_is_no_verdict() -> None:
+    nothing = {"within_1": math.nan, "difference": math.nan, "low": math.nan, "high": math.nan}
+    unknown = pages.pair_in_words(pair(**nothing), consistency(**nothing))
+    assert unknown.startswith("Two networks agree on no value within a")
+    assert unknown.endswith("the most they allow).")
+
+
+def test_runs_that_differ_in_accuracy_only_agree_across_as_within() -> None:
+    """Independent networks: agreement across is less than within on average, and yet chance."""
+    seeds = iter((1, 2))
+    agreement, kappa, text = of_accuracies(
+        0.9, 0.5, lambda accuracy: independent(accuracy, 3000, next(seeds))
+    )
+    assert agreement["high"] < -0.05  # what misled
+    assert agreement["between"] == pytest.approx(agreement["chance"], abs=0.01)
+    assert kappa["low"] < 0 < kappa["high"]
+    assert "they agree across runs as within, as far as these examples tell" in text
+    assert f"would come to {100 * agreement['chance']:.1f} %" in text
+    assert " less " not in text
+
+
+def test_what_unequal_accuracies_forbid_is_told() -> None:
+    """Networks that agree as much as they can: error consistency cannot be 1 across runs."""
+    agreement, kappa, text = of_accuracies(0.9, 0.5, nested)
+    assert kappa["within_1"] == kappa["within_2"] == 1
+    assert kappa["between"] == kappa["largest"] < 0.5
+    assert "they agree less across runs than within: " in text
+    assert text.split(" The orders")[0].endswith(
+        f"Their unequal accuracies allow {kappa['largest']:.3f} at most, so these alone make it "
+        "less."
+    )
+    assert "unequal" not in pages.pair_in_words(agreement, consistency())
 
 
 def test_orders_in_words() -> None:
@@ -93,25 +152,40 @@ def test_orders_in_words() -> None:
 def test_many_runs_are_told_of_together() -> None:
     rows = pd.DataFrame(
         [
-            pair(),
-            pair(difference=-0.3, run_2="c"),
-            pair(difference=0.1, low=0.05, high=0.2),
-            pair(high=0.3),
-            pair(difference=math.nan, low=math.nan, high=math.nan),
+            consistency(),
+            consistency(difference=-0.3, run_2="c", largest=0.2),
+            consistency(difference=0.1, low=0.05, high=0.2),
+            consistency(high=0.3),
+            consistency(difference=math.nan, low=math.nan, high=math.nan),
         ]
     )
     text = pages.many_pairs_in_words(rows)
-    assert "Of 5 pairs of runs" in text
-    assert "agree less than those of one in 2, more in 1, and by no difference" in text
+    assert text.startswith("With chance taken out (error consistency), of 5 pairs of runs, ")
+    assert "agree less than those of one in 2 (in 1 of these, unequal accuracies allow no " in text
+    assert "more in 1, and by no difference" in text
     assert "can tell in 1; of 1 it is not known." in text
-    assert "farthest apart in a and c, by \N{MINUS SIGN}30.0 percentage points." in text
+    assert "The difference is lowest for a and c, \N{MINUS SIGN}0.300." in text
     assert pages.many_pairs_in_words(rows[-1:]).endswith("of 1 it is not known.")
     orders = pd.DataFrame({"rho": [0.2, 0.4, 0.9, math.nan]})
     assert "by 0.20 to 0.90 (Spearman; median 0.40)" in pages.many_orders_in_words(orders)
     assert "cannot be told" in pages.many_orders_in_words(orders[-1:])
     found = pages.paragraphs(study(("a", "b", "c", "d")))
     assert len(found) == 3
-    assert "Of 6 pairs of runs" in found[2]
+    assert "of 6 pairs of runs" in found[2]
+
+
+def test_many_runs_that_differ_in_accuracy_only() -> None:
+    runs = []
+    for number, accuracy in enumerate((0.9, 0.7, 0.5, 0.3)):
+        record = dataset(independent(np.full((1, 3), accuracy), 2000, number))
+        record = record.assign_coords(seed=("member", np.full(3, number)))
+        runs.append(OpenRun(f"r{number}", Path(f"r{number}"), {"train": record}, {"seed": number}))
+    found = compare(runs, resamples=200)
+    measures = found.across.set_index("measure")
+    clear = {name: int((rows["high"] < 0).sum()) for name, rows in measures.groupby("measure")}
+    assert clear["agreement"] >= 4
+    assert clear["error_consistency"] <= 1
+    assert f"less than those of one in {clear['error_consistency']}" in pages.paragraphs(found)[2]
 
 
 def test_words_of_a_split() -> None:

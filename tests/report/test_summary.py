@@ -70,6 +70,32 @@ def test_the_widest_distance_is_one_that_is_clear() -> None:
     assert "furthest above that level after epoch 1, at" in said(agreement=table)
 
 
+@pytest.mark.parametrize(("epochs", "clear"), [(1, True), (3, True), (4, False), (100, False)])
+def test_the_more_epochs_are_searched_the_farther_above_chance_one_must_be(
+    epochs: int, clear: bool
+) -> None:
+    """One epoch lies 2.45 standard errors above chance, all others at chance.
+
+    Two-sided, at 5 % over all: 2.39 for three epochs (0.05 / 3) and 2.50 for four, from tables.
+    """
+    first = agreement().iloc[:1].assign(true_positive_agreement=0.2, chance_within_classes=0.2)
+    table = pd.concat([first] * epochs, ignore_index=True)
+    table["epoch"] = range(1, epochs + 1)
+    error = math.sqrt(0.2 * 0.8 / (0.5 * 500))
+    table.loc[0, "true_positive_agreement"] = 0.2 + 2.45 * error
+    assert ("furthest above that level after epoch 1" in said(agreement=table)) == clear
+    assert ("clearly above that level after no epoch" in said(agreement=table)) != clear
+
+
+def test_epochs_without_a_value_are_not_searched() -> None:
+    first = agreement().iloc[:1].assign(true_positive_agreement=0.2, chance_within_classes=0.2)
+    table = pd.concat([first] * 100, ignore_index=True).assign(epoch=range(1, 101))
+    table.loc[2:, ["true_positive_agreement", "chance_within_classes"]] = math.nan
+    table = table.iloc[::-1]  # the last has a value
+    table.loc[1, "true_positive_agreement"] = 0.2 + 2.45 * math.sqrt(0.2 * 0.8 / (0.5 * 500))
+    assert "furthest above that level after epoch 2" in said(agreement=table)
+
+
 def test_a_gap_in_the_curve_is_no_widest_distance() -> None:
     table = agreement()
     table.loc[0, ["true_positive_agreement", "chance_within_classes"]] = math.nan

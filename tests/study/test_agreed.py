@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
 from jagree.study.agreed import AgreedTally, curve_of, numbers, types
 from jagree.study.epochs import walk
@@ -102,6 +103,26 @@ def test_an_example_with_several_labels_counts_in_each_class(tmp_path: Path) -> 
     assert list(table["examples"]) == [3, 2, 2]
     assert list(table["agreed"]) == [2, 2, 1]
     np.testing.assert_allclose(table["share"], [2 / 5, 2 / 5, 1 / 5])
+
+
+def test_classes_are_those_of_the_labels_trained_on(tmp_path: Path) -> None:
+    """Labels changed for all members alike; the original ones count where each has its own."""
+    true = np.array([0, 0, 0, 0, 1, 2])
+    right = np.stack([LABEL, LABEL])[None]
+    record = write(
+        tmp_path, {"train": LABEL}, {"train": right}, epochs=[1], true_labels={"train": true}
+    )
+    table = classes_of(record["train"])
+    assert list(table["examples"]) == list(table["agreed"]) == [2, 1, 3]
+    own = record["train"].assign_coords(label=(("member", "example"), np.stack([LABEL, LABEL])))
+    table = classes_of(own)
+    assert list(table["examples"]) == list(table["agreed"]) == [4, 1, 1]
+
+
+def classes_of(split: xr.Dataset) -> pd.DataFrame:
+    found = AgreedTally("train", split, COLUMNS)
+    walk(split, found)
+    return found.classes()
 
 
 def test_before_the_first_epoch_tables_have_columns_alone(tmp_path: Path) -> None:

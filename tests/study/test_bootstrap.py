@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from jagree import seeds
 from jagree.study import agreement, bootstrap, chance, kappa
@@ -98,6 +99,38 @@ def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
             covered[name] += found[name][1] <= value <= found[name][2]
     for name, count in covered.items():
         assert 180 <= count <= 198, (name, count)  # 190 of 200, three standard errors either way
+
+
+@pytest.mark.parametrize(("examples", "easy"), [(50, 0.98), (50, 0.9), (300, 0.99), (30, 0.02)])
+def test_near_the_ends_it_covers_the_truth_as_well(examples: int, easy: float) -> None:
+    """Of the union, members agree on a share of `easy`: 300 records, percentiles covered 57 %."""
+    rng = np.random.default_rng(5)
+    covered = 0
+    for _ in range(300):
+        both = rng.random(examples) < easy
+        correct = np.stack([np.ones(examples, bool), both, both])
+        _, low, high = bootstrap.intervals(correct, rng, resamples=200)["true_positive_agreement"]
+        covered += low <= easy <= high
+    assert covered >= 270
+
+
+def test_where_all_or_few_are_agreed_on_the_interval_is_wilsons() -> None:
+    def found(agreed: int, not_agreed: int, neither: int) -> tuple[float, float, float]:
+        counts = [agreed, not_agreed, neither]
+        correct = np.repeat(np.array([[1, 1, 0], [1, 0, 0]], bool), counts, axis=1)
+        draw = np.random.default_rng(0)
+        return bootstrap.intervals(correct, draw)["true_positive_agreement"]
+
+    for agreed, not_agreed in ((40, 0), (0, 12), (40, 4), (4, 40), (1, 0), (3, 3)):
+        value, low, high = found(agreed, not_agreed, 7)
+        union = agreed + not_agreed
+        expected = stats.binomtest(agreed, union).proportion_ci(0.95, method="wilson")
+        assert value == agreed / union
+        assert (low, high) == pytest.approx((expected.low, expected.high), abs=1e-12)
+        assert 0 <= low <= value <= high <= 1
+        assert low < high
+    _, low, high = found(40, 5, 7)  # the percentiles again: a resample has so many 45ths or so
+    assert (low, high) != pytest.approx(bootstrap.wilson(40, 45), abs=1e-3)
 
 
 def test_independent_members_are_at_nothing_and_identical_ones_at_one() -> None:

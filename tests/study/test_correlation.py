@@ -144,6 +144,47 @@ def test_controls_are_the_papers_statistics_but_the_same_by_other_means() -> Non
     assert controls_of("clutter", known) == ("entropy", "segments", "dct_share")
 
 
+def test_p_is_adjusted_among_the_statistics_of_a_kind(tmp_path: Path) -> None:
+    table = simulated(tmp_path, 0.15, 3)[0]
+    ranks = table[~table["kind"].str.startswith("curves")]
+    for kind, rows in ranks.groupby("kind"):
+        assert len(rows) == 3, kind
+        expected = multipletests(rows["p"], method="fdr_bh")[1]
+        np.testing.assert_allclose(rows["p_adjusted"], expected)
+    together = multipletests(ranks["p"], method="fdr_bh")[1]
+    assert np.abs(ranks["p_adjusted"] - together).max() > 0.01
+
+
+def test_version_1_shows_epochs_by_accuracy_and_version_2_by_agreement(tmp_path: Path) -> None:
+    """Members that each learn examples of their own first are accurate long before they agree."""
+    rng = np.random.default_rng(8)
+    label = rng.integers(0, 3, 300)
+    at = np.arange(1, 15)
+    right = rng.random((14, 3, 300)) < (at / 15)[:, None, None]
+    said = np.where(right, label, (label + 1) % 3)
+    record = write(tmp_path, {"train": label}, {"train": said}, epochs=list(at))
+    both = Both()
+    walk(record["train"], both)
+    agreement = agreement_table(record)
+    table = correlation_table(
+        "train",
+        {"entropy": rng.normal(size=300)},
+        {},
+        history=both.history,
+        agreement=agreement,
+        learned=both.order.result().agreed_for_good,
+        classes=label,
+        resamples=5,
+    ).set_index("kind")
+    agreed = right.all(1)
+    accurate = (at >= 6) & (right.mean((1, 2)) >= 0.2)
+    alike = (at >= 6) & (agreed.sum(1) / right.any(1).sum(1) >= 0.2)
+    assert accurate.sum() > alike.sum() + 2
+    assert alike.sum() >= 3
+    assert table.loc["curves_v1", "points"] == accurate.sum()
+    assert table.loc["curves_v2", "points"] == alike.sum()
+
+
 def test_p_is_adjusted_as_statsmodels_does() -> None:
     p = np.random.default_rng(0).random(9) ** 3
     expected = multipletests(p, method="fdr_bh")[1]

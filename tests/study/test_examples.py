@@ -13,6 +13,7 @@ from jagree.study import example_table
 from jagree.study.cartography import CartographyTally, el2n
 from jagree.study.epochs import sets_as_numbers
 from tests.record.conftest import K, N, make_fields, make_splits
+from tests.study.records import write
 
 
 def record(path: Path, epochs: list[int], multi_label: bool = False) -> dict:
@@ -34,7 +35,8 @@ def record(path: Path, epochs: list[int], multi_label: bool = False) -> dict:
 
 
 @pytest.mark.parametrize(
-    ("epochs", "early"), [([1, 2], 2), ([4, 10, 11], 10), ([12, 15], 12), ([0, 9, 20], 9)]
+    ("epochs", "early"),
+    [([1, 2], 2), ([4, 10, 11], 10), ([12, 15], 12), ([0, 9, 20], 9), ([0, 20, 40], 20)],
 )
 def test_columns_of_probabilities_are_means_over_members(
     epochs: list[int], early: int, tmp_path: Path
@@ -61,6 +63,49 @@ def test_members_are_left_out_of_all_columns(tmp_path: Path) -> None:
     assert (some["never_learned_by"] <= 1).all()
     for name in ("confidence", "area_under_margin", "loss", "el2n"):
         assert (whole[name] != some[name]).any()
+
+
+def test_untrained_networks_alone_have_no_el2n(tmp_path: Path) -> None:
+    record(tmp_path, [0])
+    table = example_table(open_record(tmp_path / "record.zarr")["test"])
+    assert "el2n" not in table
+    assert table["loss"].notna().all()
+
+
+def own_labels(path: Path, true: np.ndarray, own: np.ndarray, said: np.ndarray) -> list[bool]:
+    """`same_mistake` of members with labels `own` [K, N], who say `said` [K, N] in the end."""
+    split = write(path, {"train": true}, {"train": said[None]}, epochs=[1])["train"]
+    dimensions = ("member", *split["label"].dims)
+    split = split.assign_coords(label=(dimensions, own))
+    assert not example_table(split)["never_learned_by"].lt(len(own)).any()  # all are wrong
+    found: list[bool] = example_table(split)["same_mistake"].tolist()
+    return found
+
+
+def test_members_that_all_give_the_original_label_make_no_mistake(tmp_path: Path) -> None:
+    true = np.array([0, 0, 0])
+    own = np.array([[1, 1, 1], [1, 2, 1]])
+    # The original label, by other labels of their own than it; another one; not the same.
+    said = np.array([[0, 0, 2], [0, 0, 0]])
+    assert own_labels(tmp_path / "1", true, own, said) == [False, False, False]
+    assert own_labels(tmp_path / "2", true, own, np.full((2, 3), 0)) == [False] * 3
+    own = np.array([[1, 1, 0], [1, 0, 1]])
+    assert own_labels(tmp_path / "3", true, own, np.full((2, 3), 2)) == [True] * 3
+
+
+def test_so_it_is_with_several_labels(tmp_path: Path) -> None:
+    true = np.array([[1, 0, 0], [1, 1, 0]], bool)
+    own = np.array([~true, ~true])
+    same = np.array([[1, 0, 0], [1, 0, 0]])  # of the first example the original set
+    assert own_labels(tmp_path, true, own, np.stack([same, same])) == [False, True]
+
+
+def test_labels_changed_for_all_members_alike_are_those_that_count(tmp_path: Path) -> None:
+    label, true = np.array([1, 1]), np.array([0, 1])
+    said = np.array([[[0, 0], [0, 0]]])  # by the label both are wrong; by the original one
+    labels, originals = {"train": label}, {"train": true}
+    split = write(tmp_path, labels, {"train": said}, epochs=[1], true_labels=originals)["train"]
+    assert example_table(split)["same_mistake"].tolist() == [True, True]
 
 
 def test_several_labels_have_no_el2n(tmp_path: Path) -> None:

@@ -7,7 +7,15 @@ import pytest
 from scipy import stats
 from statsmodels.api import OLS
 
-from jagree.study.intervention import EFFECTS, dose_groups, effect_table, outcome, response_table
+from jagree.study.intervention import (
+    ANY_RESPONSE,
+    EFFECTS,
+    dose_groups,
+    effect_table,
+    outcome,
+    p_of_any_response,
+    response_table,
+)
 
 LAST = 30
 SIMULATIONS = 200
@@ -39,7 +47,7 @@ def planted(
 def test_effects_are_those_of_a_regression_on_all_factors() -> None:
     factors, learned, classes = planted(0)
     table = effect_table("train", factors, {"noise": "grey levels"}, learned, classes, LAST)
-    assert list(table.columns) == list(EFFECTS)
+    assert list(table.columns) == [*EFFECTS, *ANY_RESPONSE]
     assert list(table["factor"]) == list(factors)
     assert list(table["units"]) == ["grey levels", "", "", ""]
     scaled = [(v - v.min()) / np.ptp(v) for v in factors.values()]
@@ -121,16 +129,118 @@ def test_an_outcome_that_does_not_vary_has_no_effect() -> None:
     factors, _, classes = planted(0, 50)
     for learned in (np.full(50, np.nan), np.full(50, 3.0)):
         table = effect_table("train", factors, {}, learned, classes, 9, resamples=20)
-        assert table[["effect", "low", "high", "p", "p_adjusted"]].isna().all(axis=None)
+        columns = ["effect", "low", "high", "p", "p_adjusted", "p_any"]
+        assert table[columns].isna().all(axis=None)
         assert (table["never"] == np.isnan(learned).mean()).all()
 
 
 def test_examples_must_be_more_than_what_is_estimated_of_them() -> None:
-    for n, told in ((8, False), (9, True)):  # four factors and four classes
-        factors, learned, _ = planted(0, n)
+    for n, told, sure in ((8, False, False), (9, True, False), (60, True, True)):
+        factors, learned, _ = planted(0, n)  # four factors and four classes
         table = effect_table("train", factors, {}, learned, np.arange(n) % 4, LAST, resamples=20)
         assert table["effect"].notna().all() == told
-        assert table["low"].notna().all() == told
+        for column in ("low", "high", "p"):  # few draws of 9 have as many different examples
+            assert (table[column].notna() == sure).all()
+
+
+def test_factors_that_cannot_be_told_apart_have_no_effect_to_tell() -> None:
+    factors, learned, classes = planted(2, 300)
+    plain = effect_table("train", factors, {}, learned, classes, LAST, resamples=20)
+    more = factors | {"again": 100 - 3 * factors["noise"], "class": classes.astype(float)}
+    table = effect_table("train", more, {}, learned, classes, LAST, resamples=20)
+    table = table.set_index("factor")
+    unknown = ["effect", "low", "high", "p", "p_adjusted"]
+    for name in ("noise", "again", "class"):
+        assert table.loc[name, unknown].isna().all(), name
+    assert table.loc[["noise", "again"], "p_any"].max() < 1e-6
+    assert math.isnan(table.loc["class", "p_any"])
+    without = {name: value for name, value in factors.items() if name != "noise"}
+    rest = effect_table("train", without | {"again": more["again"]}, {}, learned, classes, LAST)
+    np.testing.assert_allclose(
+        table.loc[list(without), "effect"], plain["effect"].iloc[1:], rtol=1e-8
+    )
+    np.testing.assert_allclose(table.loc[list(without), "low"], plain["low"].iloc[1:], rtol=1e-8)
+    assert rest["effect"].notna().all()
+
+
+@pytest.mark.parametrize(("examples", "told"), [(1, True), (2, True), (0, False)])
+def test_resamples_without_a_rare_factor_do_not_count(examples: int, told: bool) -> None:
+    """One example in 200 is in 63 % of the resamples; none of them says its effect is zero."""
+    rng = np.random.default_rng(3)
+    rare = np.zeros(200)
+    rare[:examples] = 1
+    learned = 5 + 10 * rare + 0.1 * rng.normal(size=200)
+    factors = {"rare": rare, "dose": rng.random(200)}
+    table = effect_table("train", factors, {}, learned, np.zeros(200, int), 99)
+    assert table["low"].notna().tolist() == [told, True]
+    if told:
+        assert table.loc[0, "effect"] == pytest.approx(10, abs=0.5)
+        assert 9 < table.loc[0, "low"] <= table.loc[0, "effect"] <= table.loc[0, "high"] < 11
+
+
+def test_where_fewer_than_half_of_the_resamples_remain_there_is_no_interval() -> None:
+    """A factor that varies in a class of two: both are in 0.63 * 0.63 = 40 % of the resamples."""
+    rng = np.random.default_rng(4)
+    classes = np.repeat([0, 1], [198, 2])
+    odd = np.zeros(200)
+    odd[198] = 1
+    factors = {"odd": odd, "dose": rng.random(200)}
+    table = effect_table("train", factors, {}, rng.random(200) + odd, classes, 9)
+    assert table["effect"].notna().all()
+    assert table[["low", "high", "p"]].notna().all(axis=1).tolist() == [False, True]
+
+
+def test_any_response_is_the_f_test_of_groups_given_the_class() -> None:
+    factors, learned, classes = planted(5, 300)
+    table = effect_table("train", factors, {}, learned, classes, LAST, resamples=20)
+    y = outcome(learned, LAST)
+    of_class = np.stack([classes == c for c in range(4)], -1).astype(float)
+    for name, p in zip(table["factor"], table["p_any"], strict=True):
+        group = dose_groups(factors[name], 8)
+        of_group = np.stack([group == g for g in range(1, 8)], -1).astype(float)
+        whole = OLS(y, np.column_stack([of_class, of_group])).fit()
+        assert p == pytest.approx(whole.compare_f_test(OLS(y, of_class).fit())[1], rel=1e-6)
+    assert p > 1e-6
+
+
+def test_a_response_that_falls_and_rises_is_found_by_any_response_alone() -> None:
+    by_line = by_any = 0
+    for seed in range(SIMULATIONS):
+        rng = np.random.default_rng(seed)
+        dose, classes = rng.random(400), rng.integers(0, 4, 400)
+        learned = 10 + classes + 16 * (dose - 0.5) ** 2 + 2 * rng.normal(size=400)
+        table = effect_table("train", {"dose": dose}, {}, learned, classes, 99, resamples=100)
+        by_line += table.loc[0, "p"] < 0.05
+        by_any += table.loc[0, "p_any"] < 0.05
+    assert by_line <= often(SIMULATIONS, 0.1)[1]
+    assert by_any >= 0.9 * SIMULATIONS
+
+
+@pytest.mark.parametrize("last", [99, 9])
+def test_what_does_nothing_has_a_response_as_often_as_it_should(last: int) -> None:
+    """Few values or many, of classes that matter and differ in spread, cut off at the end."""
+    found = {"line": 0, "few": 0, "skewed": 0}
+    for seed in range(SIMULATIONS):
+        rng = np.random.default_rng(seed)
+        classes = rng.integers(0, 4, 200)
+        epoch = 5 + classes + (1 + classes) * rng.normal(size=200)
+        y = outcome(np.where(epoch > last, np.nan, np.round(epoch)), last)
+        skewed = np.round(rng.exponential(size=200))
+        doses = {"line": rng.random(200), "few": rng.integers(0, 3, 200), "skewed": skewed}
+        for name, dose in doses.items():
+            found[name] += p_of_any_response(dose, y, classes) < 0.05
+    low, high = often(SIMULATIONS, 0.05)
+    assert all(low <= count <= high for count in found.values()), found
+
+
+def test_degenerate_responses_have_no_p() -> None:
+    dose, classes = np.arange(6.0), np.array([0, 0, 0, 1, 1, 1])
+    assert math.isnan(p_of_any_response(dose, classes * 2.0, classes))  # nothing but the class
+    assert math.isnan(p_of_any_response(classes * 1.0, dose, classes))  # the class is the dose
+    assert math.isnan(p_of_any_response(dose, dose**2, classes))  # six examples, six groups
+    assert math.isnan(p_of_any_response(dose[:0], dose[:0], classes[:0]))
+    two = np.array([0.0, 1, 0, 1, 0, 1])
+    assert p_of_any_response(two, classes + two, classes) == 0  # all is told by the dose
 
 
 def test_a_class_of_one_example_changes_no_effect() -> None:

@@ -10,6 +10,7 @@ from scipy import stats
 from statsmodels.api import OLS
 
 from jagree import seeds
+from jagree.seeds import generator
 from jagree.study import ranks
 from jagree.study.ranks import RankCorrelation, learned_rank_correlation, rank_correlations
 
@@ -137,9 +138,51 @@ def test_each_is_its_definition(seed: int) -> None:
         left = [residuals(stats.rankdata(column), c, others) for column in (x, y)]
         rho = stats.pearsonr(*left).statistic
         assert found[name].partial.rho == pytest.approx(rho, rel=1e-9)
-        freedom = len(x) - 1 - 4 - len(others)
-        t = rho * math.sqrt(freedom / (1 - rho**2))
-        assert found[name].partial.p == pytest.approx(2 * stats.t.sf(abs(t), freedom), rel=1e-6)
+
+
+def test_p_is_by_the_deviation_over_resamples() -> None:
+    values, epoch, classes = planted(0)
+    names = {"clutter": values["clutter"], "edges": values["edges"]}
+    controls = {"clutter": ("edges",)}
+    found = rank_correlations(names, epoch, classes, controls=controls, resamples=50, seed=4)
+    y = np.where(np.isnan(epoch), 99, epoch)
+    draw = generator(4, "bootstrap of examples")
+    drawn = []
+    for _ in range(50):
+        one = draw.integers(0, len(y), len(y))
+        again = {name: value[one] for name, value in names.items()}
+        sample = rank_correlations(again, y[one], classes[one], controls=controls, resamples=1)
+        drawn.append([sample["clutter"].within_class.rho, sample["clutter"].partial.rho])
+    error = np.std(drawn, axis=0, ddof=1)
+    three = found["clutter"]
+    freedom = len(y) - 1 - len(np.unique(classes))
+    for rank, sd, free in (
+        (three.within_class, error[0], freedom),
+        (three.partial, error[1], freedom - 1),
+    ):
+        assert rank.p == pytest.approx(2 * stats.t.sf(abs(rank.rho) / sd, free), rel=1e-6)
+
+
+def test_classes_in_which_nothing_varies_make_nothing_clear() -> None:
+    """Half of the classes decide; 200 sets in which nothing goes with learning within a class."""
+    rng = np.random.default_rng(3)
+    classes = np.arange(300) % 10
+    clear = np.zeros(2)
+    usual = 0
+    for seed in range(200):
+        x, w = rng.normal(size=(2, 300))
+        epoch = rng.integers(1, 20, 300).astype(float)
+        x[classes >= 5], epoch[classes >= 5] = 0, np.nan
+        three = rank_correlations(
+            {"x": x, "w": w}, epoch, classes, controls={"x": ("w",)}, resamples=100, seed=seed
+        )["x"]
+        clear += [three.within_class.p < 0.05, three.partial.p < 0.05]
+        rho, freedom = three.within_class.rho, 300 - 11
+        usual += 2 * stats.t.sf(abs(rho) * math.sqrt(freedom / (1 - rho**2)), freedom) < 0.05
+    low, high = stats.binom(200, 0.05).ppf([0.0005, 0.9995])
+    assert (low <= clear).all()
+    assert (clear <= high).all()
+    assert usual > high  # what all examples as degrees of freedom would have said
 
 
 def test_intervals_are_those_of_examples_drawn_anew() -> None:

@@ -10,8 +10,15 @@ import xarray as xr
 from jagree.errors import UsageError
 from jagree.statistics.table import open_tables, write_tables
 from jagree.study import agreement_table, epochs, example_table, member_table, whole
-from jagree.study.intervention import EFFECTS, RESPONSES, effect_table, response_table
+from jagree.study.intervention import (
+    ANY_RESPONSE,
+    EFFECTS,
+    RESPONSES,
+    effect_table,
+    response_table,
+)
 from jagree.study.moves import MOVES, move_table
+from jagree.study.ranks import rank_correlations
 from tests.study.records import write
 
 LABELS = {"test": np.arange(30) % 3, "train": np.arange(50) % 3}
@@ -57,6 +64,27 @@ def test_tables_are_those_of_one_by_one(tmp_path: Path) -> None:
         assert list(getattr(found, name)["split"].unique()) == ["train"], name
     assert set(found.correlations["units"]) == {"bit"}
     assert len(found.groups) == 0
+
+
+def test_correlations_within_classes_are_of_the_classes_of_the_record(tmp_path: Path) -> None:
+    """Class 2 is learned late and has high entropy; within it, high entropy is learned first."""
+    rng = np.random.default_rng(4)
+    label = np.repeat(np.arange(3), 40)
+    entropy = 10 * label + rng.normal(size=120)
+    when = 1 + 2 * label - 0.7 * (entropy - 10 * label) + 0.3 * rng.normal(size=120)
+    right = np.arange(1, 9)[:, None, None] >= when
+    said = np.where(np.repeat(right, 2, 1), label, (label + 1) % 3)
+    record = write(tmp_path, {"train": label}, {"train": said}, epochs=range(1, 9))
+    ids = np.array([f"train_{i}" for i in range(120)], object)
+    table = xr.Dataset({"entropy": ("example", entropy)}, {"id": ("example", ids)})
+    found = whole.study_record(record, {"train": table}, resamples=20)
+    rows = found.correlations.set_index("kind")["coefficient"]
+    learned = found.examples["train"]["agreed_for_good"].to_numpy()
+    three = rank_correlations({"entropy": entropy}, learned, label, controls={}, resamples=20)
+    assert rows["within_class"] == three["entropy"].within_class.rho
+    assert rows["examples"] == three["entropy"].plain.rho
+    assert rows["examples"] > 0.5
+    assert rows["within_class"] < -0.5
 
 
 def assigned(name: str) -> xr.Dataset:
@@ -133,7 +161,7 @@ def test_a_record_without_statistics_has_empty_tables_of_them(tmp_path: Path) ->
     found = whole.study_record(record, {}, resamples=5)
     assert len(found.curves) == len(found.types) == len(found.correlations) == 0
     assert list(found.curves.columns) == ["split", "epoch", "statistic", "mean", "examples"]
-    empty = {"effects": EFFECTS, "responses": RESPONSES, "moves": MOVES}
+    empty = {"effects": EFFECTS | ANY_RESPONSE, "responses": RESPONSES, "moves": MOVES}
     for with_some in ({}, {"train": statistics("train")}):  # none of which are assigned
         found = whole.study_record(record, with_some, resamples=5)
         for name, columns in empty.items():
