@@ -16,7 +16,7 @@ from jagree import data
 from jagree.console import say
 from jagree.data.split import Split
 from jagree.errors import UsageError
-from jagree.paths import as_path, make_folder
+from jagree.paths import as_path, is_remote, make_folder
 from jagree.runfolder import RunFolder
 
 if TYPE_CHECKING:  # slow to import, and not needed by who only trains
@@ -90,6 +90,10 @@ def analyse(
         resamples=options.study.resamples,
         seed=options.study.seed,
     )
+    diverged = studies.diverged(record)
+    if len(diverged):
+        members = " ".join(map(str, diverged["member"]))
+        say(f"diverged: {members}; without: python -m jagree.study {path} --leave_out {members}")
     drawn = figures.draw_study(study, images, colours) | _illustrate(
         tables, images, options.statistics, colours
     )
@@ -108,7 +112,7 @@ def analyse(
                 path / "report.html",
                 about=about,
                 study=study,
-                diverged=studies.diverged(record),
+                diverged=diverged,
                 figures={
                     name: FigureOnPage(one.title, one.caption, png[name])
                     for name, one in drawn.items()
@@ -145,7 +149,10 @@ def _write_tables(path: Path, results: Mapping[str, pd.DataFrame]) -> None:
     for name, table in results.items():
         file = folder / f"{name}.csv"
         if len(table):
-            file.write_bytes(table.to_csv(index=False).encode())
+            if is_remote(file):
+                file.write_bytes(table.to_csv(index=False).encode())
+            else:  # line by line: a table of 1.3 million examples as text takes most of a gigabyte
+                table.to_csv(file, index=False, lineterminator="\n")
             written.append(name)
         else:  # of an earlier study, and no longer true
             file.unlink(missing_ok=True)

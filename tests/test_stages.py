@@ -43,11 +43,13 @@ def test_pictures_are_shown_of_the_recorded_data_alone(
     changed.seed = 1
     other = data.load(changed)
     monkeypatch.setattr(data, "load", lambda options, kept: other)
-    run(small, trained, "report")
+    run(small, trained, "study", "report")
     assert (
         "no pictures of 'train': the data found is not what was recorded" in capsys.readouterr().out
     )
-    assert (trained / "report.html").read_text().count("<img") == 1  # the figure
+    page = (trained / "report.html").read_text()
+    assert page.count("<img") == len(list((trained / "figures").glob("*.png")))  # the figures
+    assert "wall_train" not in page
 
 
 def test_what_an_earlier_study_drew_and_this_one_cannot_is_removed(

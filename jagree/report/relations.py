@@ -210,8 +210,8 @@ def _honest(split: str, rows: pd.DataFrame) -> list[str]:
         told = (
             f"Of {counted(tried, 'number')} known of each image, {name} goes most closely with "
             f"{when}{of_clear}: its rank correlation within classes is {_in_full(row)}. Images "
-            f"with more of it are agreed on {'later' if row['coefficient'] > 0 else 'earlier'}"
-            f"{', but hardly' if abs(row['coefficient']) < WEAK else ''}."
+            f"with more of it are agreed on {'slightly ' if abs(row['coefficient']) < WEAK else ''}"
+            f"{'later' if row['coefficient'] > 0 else 'earlier'}."
         )
     else:
         told = (

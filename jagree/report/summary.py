@@ -162,6 +162,11 @@ def _result(split: str, rows: pd.DataFrame, ends: Ends) -> str:
         f"{points(last['accuracy_std'])})."
     )
     if members == 1:
+        accuracy = (
+            f"After epoch {last['epoch']} the network got {percent(last['accuracy_mean'])} of the "
+            f"{adjective(split)} examples right."
+        )
+    if members == 1:
         return f"{accuracy} One network always agrees with itself: agreement needs two or more."
     if pd.isna(last["true_positive_agreement"]):
         return f"{accuracy} No network got any of them right, so agreement has no value."
@@ -236,7 +241,9 @@ def _divergence(diverged: pd.DataFrame) -> list[str]:
     ]
     return [
         f"Diverged, with a loss or an output that was not finite: {enumeration(names)}. "
-        "While a diverged network counts, an example without a finite prediction is not agreed on."
+        "While a diverged network counts, an example without a finite prediction is not agreed on. "
+        f"To leave {'it' if len(names) == 1 else 'them'} out: python -m jagree.study RUN "
+        f"--leave_out {' '.join(str(member) for member in diverged['member'])}"
     ]
 
 

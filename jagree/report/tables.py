@@ -84,8 +84,13 @@ def by_split(agreement: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 
 
 def measures_of(agreement: pd.DataFrame) -> list[Term]:
-    """The measures that the table has."""
-    return [measure for measure in MEASURES if measure.column in agreement]
+    """The measures that the table has; of a single network its accuracy, for others take two."""
+    alone = (agreement["members"] == 1).all()
+    return [
+        measure
+        for measure in MEASURES
+        if measure.column in agreement and (not alone or measure.column == "accuracy_mean")
+    ]
 
 
 def last_epoch(agreement: pd.DataFrame, intervals: pd.DataFrame) -> Table:

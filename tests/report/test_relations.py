@@ -76,7 +76,7 @@ def test_a_negative_correlation_may_be_the_strongest() -> None:
 def test_what_is_clear_but_weak_is_called_so() -> None:
     table = correlations()
     table["coefficient"] /= 10
-    assert "are agreed on later, but hardly." in one(correlations=table).honest[0]
+    assert "are agreed on slightly later." in one(correlations=table).honest[0]
 
 
 def test_what_was_assigned_is_no_statistic() -> None:

@@ -145,7 +145,7 @@ def test_one_run_has_no_study_with_others(sweep: Path, capsys: pytest.CaptureFix
 def test_runs_that_only_others_may_write_to_are_compared_all_the_same(
     sweep: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    def refused(path: Path, leave_out: object) -> None:
+    def refused(path: Path, leave_out: object, palette: object) -> None:
         raise UsageError("cannot write to it") from PermissionError(13, "no")
 
     monkeypatch.setattr(analysis, "analyse_run", refused)
