@@ -7,8 +7,8 @@ and what they differ by in learning is its effect.
 
 The outcome is the epoch from which on an example is agreed on for good. One that is not by the end
 of the run counts as learned in the epoch after the last: the run does not say how much later. So
-an effect is that on the outcome cut off there, which is smaller than the effect on time itself
-where many are not learned.
+an effect is that on the time up to the end of the run, which is mostly, but need not be, smaller
+than that on time itself where many are not learned.
 
 Letters: N examples, F factors, M outcomes, R resamples.
 """
