@@ -34,6 +34,7 @@ measure ensemble python bench/ensemble.py --out="$out/ensemble.csv"
 measure ensemble_bfloat16 python bench/ensemble.py --members=5 --what=step \
   --precision=bfloat16 --out="$out/ensemble_bfloat16.csv" --minutes=5
 measure epoch python bench/epoch.py
+measure recorder python bench/recorder.py --rounds=2
 measure first_experiment python -m jagree.main --config=configs/cifar10_densenet.py \
   --workdir="$out/cifar10_densenet" --stages=train,study,report
 exit "$((failed > 0))"
