@@ -40,8 +40,8 @@ EFFECTS = {
     "p_adjusted": "float64",
     "examples": "int64",
     "never": "float64",
+    "p_any": "float64",
 }
-ANY_RESPONSE = {"p_any": "float64"}  # what `effect_table` has besides
 RESPONSES = {
     "split": "str",
     "factor": "str",
@@ -135,9 +135,9 @@ def effect_table(
             row |= {"effect": effect, "low": low, "high": high, "p": p}
             row |= {"p_any": p_of_any_response(value, y, classes)}
         rows.append(row)
-    table = pd.DataFrame(rows, columns=list(EFFECTS | ANY_RESPONSE))
+    table = pd.DataFrame(rows, columns=list(EFFECTS))
     table["p_adjusted"] = adjusted(table["p"].to_numpy(np.float64))
-    return table.astype(EFFECTS | ANY_RESPONSE)
+    return table.astype(EFFECTS)
 
 
 def p_of_any_response(

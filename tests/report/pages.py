@@ -150,7 +150,9 @@ def effects(*rows: tuple[object, ...]) -> pd.DataFrame:
         ("train", "contrast", "", 25.0, 79.99, -2.5, -3.0, -2.0, 1e-6, 2e-6, 500, 0.25),
         ("train", "shape_size", "pixels", 15.0, 22.0, 0.1, -0.3, 0.5, 0.6, 0.6, 500, 0.25),
     )
-    return pd.DataFrame(some, columns=list(EFFECTS)).astype(EFFECTS)
+    # Of any response the page says nothing.
+    with_any = [(*row, 0.5) for row in some]
+    return pd.DataFrame(with_any, columns=list(EFFECTS)).astype(EFFECTS)
 
 
 def moves() -> pd.DataFrame:

@@ -11,7 +11,6 @@ from jagree.errors import UsageError
 from jagree.statistics.table import open_tables, write_tables
 from jagree.study import agreement_table, epochs, example_table, member_table, whole
 from jagree.study.intervention import (
-    ANY_RESPONSE,
     EFFECTS,
     RESPONSES,
     effect_table,
@@ -161,7 +160,7 @@ def test_a_record_without_statistics_has_empty_tables_of_them(tmp_path: Path) ->
     found = whole.study_record(record, {}, resamples=5)
     assert len(found.curves) == len(found.types) == len(found.correlations) == 0
     assert list(found.curves.columns) == ["split", "epoch", "statistic", "mean", "examples"]
-    empty = {"effects": EFFECTS | ANY_RESPONSE, "responses": RESPONSES, "moves": MOVES}
+    empty = {"effects": EFFECTS, "responses": RESPONSES, "moves": MOVES}
     for with_some in ({}, {"train": statistics("train")}):  # none of which are assigned
         found = whole.study_record(record, with_some, resamples=5)
         for name, columns in empty.items():
